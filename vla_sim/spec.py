@@ -1,0 +1,53 @@
+"""What each side of a seam promises. A mismatch is an error at start-up, never a warning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vla_sim.errors import SpecMismatch
+from vla_sim.types import Array, Command, Intrinsics
+
+
+@dataclass(frozen=True)
+class CameraSpec:
+    """A camera the robot can be asked for."""
+
+    name: str
+    intrinsics: Intrinsics
+    depth: bool
+    link: str | None  # link it is fixed to; None = fixed in the room
+
+
+@dataclass(frozen=True)
+class RobotSpec:
+    """A robot as the stack sees it: names, order, limits. Angles rad, lengths m, rates Hz."""
+
+    name: str
+    control_rate_hz: float
+    joints: tuple[str, ...]  # every joint, in the order of `RobotState.joints_rad`
+    upper_joints: tuple[str, ...]  # the ones a `Command` drives
+    hands: tuple[str, ...]  # order of `Command.grips`
+    lower_rad: Array  # [n_upper]
+    upper_rad: Array  # [n_upper]
+    velocity_rad_s: Array  # [n_upper]
+    cameras: dict[str, CameraSpec]
+    urdf: Path | None = None  # kinematic model for the stack's own forward and inverse kinematics
+    base_velocity_max: tuple[float, float, float] = (0.0, 0.0, 0.0)  # m/s, m/s, rad/s; zeros = it stands
+
+    @property
+    def upper_index(self) -> Array:
+        """[n_upper] position of each upper joint among `joints`."""
+        return np.array([self.joints.index(name) for name in self.upper_joints], dtype=np.intp)
+
+    def check(self, command: Command) -> None:
+        """Raise `SpecMismatch` when a command has the wrong shape (values are the safety stage's business)."""
+        for seam, got, want in (
+            ("command.joints_rad", command.joints_rad.shape, (len(self.upper_joints),)),
+            ("command.grips", command.grips.shape, (len(self.hands),)),
+            ("command.base_velocity", command.base_velocity.shape, (3,)),
+        ):
+            if got != want:
+                raise SpecMismatch(seam, want, got)

@@ -1,0 +1,191 @@
+"""What flows through the stack: frozen dataclasses with units and frames in their names.
+
+Frames of reference
+    `base`    the point on the floor midway between the ankles, x forward, y left, z up.
+    `camera`  optical frame: x right, y down, z forward.
+Poses are 4x4 homogeneous matrices `pose_<what>_in_<frame>`; quaternions are `quat_xyzw`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+class Mode(Enum):
+    """What the embodiment does with a command."""
+
+    TRACK = 0  # follow the targets
+    HOLD = 1  # keep the pose it has; targets are ignored
+    DAMP = 2  # give way softly; targets are ignored
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One control period's order to the robot."""
+
+    joints_rad: Array  # [n_upper] upper-body targets, in the order of `RobotSpec.upper_joints`
+    grips: Array  # [n_hands] 0 = closed, 1 = open, in the order of `RobotSpec.hands`
+    base_velocity: Array = field(default_factory=lambda: np.zeros(3))  # [3] vx m/s, vy m/s, wz rad/s
+    mode: Mode = Mode.TRACK
+
+
+@dataclass(frozen=True, slots=True)
+class RobotState:
+    """Proprioception at one instant."""
+
+    time_s: float
+    joints_rad: Array  # [n] measured, in the order of `RobotSpec.joints`
+    joints_rad_s: Array  # [n]
+    grips: Array  # [n_hands] 0 = closed, 1 = open, measured
+    commanded_rad: Array  # [n] what the robot's own control is tracking, legs included
+
+
+@dataclass(frozen=True, slots=True)
+class Intrinsics:
+    """Pinhole camera. Pixel (u, v) = (column, row) has its centre at (u + 0.5, v + 0.5)."""
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+    @classmethod
+    def from_fov(cls, width: int, height: int, fov_y_rad: float) -> Intrinsics:
+        """Square pixels, principal point in the middle; `fov_y_rad` is the vertical field of view, rad."""
+        focal = 0.5 * height / math.tan(0.5 * fov_y_rad)
+        return cls(width, height, focal, focal, 0.5 * width, 0.5 * height)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One camera image. `time_s` is when the light fell, not when it arrived."""
+
+    camera: str
+    time_s: float
+    rgb: NDArray[np.uint8]  # [H, W, 3]
+    intrinsics: Intrinsics
+    pose_camera_in_base: Array  # [4, 4] from the robot's own kinematics at `time_s`
+    depth_m: NDArray[np.float32] | None = None  # [H, W] along the optical axis, inf where nothing was hit
+    segmentation: NDArray[np.int32] | None = None  # [H, W] simulator labels; never shown to the stack
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the robot perceives at one instant: its state, and the images that were asked for."""
+
+    state: RobotState
+    frames: dict[str, Frame] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What the user said."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectQuery:
+    """An object as words describe it. `colour` None = any."""
+
+    shape: str  # a key of `vla_sim.catalogue.SHAPES`
+    colour: str | None = None  # a key of `vla_sim.catalogue.COLOURS`
+
+    def __str__(self) -> str:
+        return f"{self.colour} {self.shape}" if self.colour else self.shape
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the user wants."""
+
+    verb: str  # pick | place | stop
+    target: ObjectQuery | None = None
+    destination: ObjectQuery | None = None
+    confidence: float = 1.0  # 0-1
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """One step of a plan. Kinds and their fields are in `vla_sim.stages.planner.SCHEMA`."""
+
+    kind: str  # perceive | manipulate | communicate
+    action: str  # locate | pick | place | stop | say
+    target: ObjectQuery | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An ordered list of steps."""
+
+    steps: tuple[PlanStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One object seen in one frame."""
+
+    shape: str
+    colour: str
+    position_in_base: Array  # [3] m, centre of the body
+    yaw_rad: float  # about z of base; 0 for round objects; a cube's is in (-pi/4, pi/4]
+    top_m: float  # height of its highest surface above the floor
+    confidence: float  # 0-1
+    visible: float  # 0-1, share of the expected area that was seen
+    lying: bool = False  # on its side
+    bbox_px: tuple[int, int, int, int] = (0, 0, 0, 0)  # u0, v0, width, height
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """All objects seen in one frame, best first."""
+
+    time_s: float  # when the image was taken
+    items: tuple[Detection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraspRequest:
+    """Where the object will be, and the posture the arm starts from."""
+
+    detection: Detection
+    point_in_base: Array  # [3] m, where the tool centre should close
+    joints_rad: Array  # [n] posture to start from, all joints of the robot
+    moving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grasp:
+    """How to take an object: which hand, from where, in which posture."""
+
+    hand: str  # left | right
+    rotation_in_base: Array  # [3, 3] of the tool frame; its x axis is the approach direction
+    posture_rad: Array  # [n] joints of the whole robot at the grasp
+    error_m: float  # residual of the inverse kinematics over the whole motion
+
+
+@dataclass(frozen=True, slots=True)
+class ActionChunk:
+    """A policy's answer: commands `step_s` apart, the first due at `observed_s`."""
+
+    observed_s: float
+    step_s: float
+    commands: tuple[Command, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How an episode ended, said by the world or by the robot itself."""
+
+    success: bool
+    reason: str  # snake case: placed, lifted, robot_fell, object_fell, out_of_reach, time_out, refused, ...
