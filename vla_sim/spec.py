@@ -22,6 +22,30 @@ class CameraSpec:
 
 
 @dataclass(frozen=True)
+class ArmSpec:
+    """One arm with its hand, as inverse kinematics needs it."""
+
+    tool_link: str  # frame whose x axis is the approach direction and whose origin is the grasp point
+    joints: tuple[str, ...]  # shoulder to wrist
+    opening_m: float  # between the fingers when fully open
+    closing_m_s: float  # speed at which the opening may change
+
+
+@dataclass(frozen=True)
+class KinematicsSpec:
+    """Where the base frame lies on the body, and which joints help the arms."""
+
+    urdf: Path
+    foot_links: tuple[str, str]  # left, right ankle frames
+    sole_m: float  # height of the ankle frame above the sole
+    waist_joints: tuple[str, ...]  # may be moved to extend the reach
+    waist_lower_rad: tuple[float, ...]
+    waist_upper_rad: tuple[float, ...]
+    arms: dict[str, ArmSpec]  # keyed by hand
+    ready_rad: Array  # [n] posture to wait in, all joints
+
+
+@dataclass(frozen=True)
 class RobotSpec:
     """A robot as the stack sees it: names, order, limits. Angles rad, lengths m, rates Hz."""
 
@@ -34,7 +58,7 @@ class RobotSpec:
     upper_rad: Array  # [n_upper]
     velocity_rad_s: Array  # [n_upper]
     cameras: dict[str, CameraSpec]
-    urdf: Path | None = None  # kinematic model for the stack's own forward and inverse kinematics
+    kinematics: KinematicsSpec | None = None  # for the stack's own forward and inverse kinematics
     base_velocity_max: tuple[float, float, float] = (0.0, 0.0, 0.0)  # m/s, m/s, rad/s; zeros = it stands
 
     @property

@@ -156,12 +156,13 @@ class Detections:
 
 @dataclass(frozen=True, slots=True)
 class GraspRequest:
-    """Where the object will be, and the posture the arm starts from."""
+    """Where a hand should close (or open), from which directions it may come, and the posture the search starts from."""
 
-    detection: Detection
-    point_in_base: Array  # [3] m, where the tool centre should close
-    joints_rad: Array  # [n] posture to start from, all joints of the robot
-    moving: bool = False
+    hand: str  # left | right
+    point_in_base: Array  # [3] m, of the tool
+    yaws_rad: tuple[float, ...]  # allowed directions of approach about z of base, preferred first
+    lift_m: float  # free way needed straight up afterwards
+    joints_rad: Array  # [n] all joints of the robot
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,7 @@ class Grasp:
     """How to take an object: which hand, from where, in which posture."""
 
     hand: str  # left | right
+    yaw_rad: float  # direction of approach about z of base
     rotation_in_base: Array  # [3, 3] of the tool frame; its x axis is the approach direction
     posture_rad: Array  # [n] joints of the whole robot at the grasp
     error_m: float  # residual of the inverse kinematics over the whole motion

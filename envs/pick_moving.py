@@ -1,0 +1,55 @@
+"""VlaSim/PickMoving-v0: take the object that rides along on a belt. The task in which stale perception fails."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from envs import scene
+from envs.scene import BELT_THICKNESS, TABLE_TOP_M, Layout
+from envs.tabletop import TabletopEnv
+from vla_sim.catalogue import SHAPES
+from vla_sim.errors import ConfigError
+from vla_sim.types import Verdict
+
+LIFTED_M, HELD_S = 0.06, 1.0
+OUT_OF_REACH_Y = 0.22
+
+
+class PickMovingEnv(TabletopEnv):
+    """One object on a belt at `speed_m_s` (+-10 %), steady or varying by `wobble`. Success: held in the air for 1 s."""
+
+    time_limit_s = 20.0
+
+    def __init__(self, speed_m_s: float = 0.06, wobble: float = 0.0, **common: object) -> None:
+        if not 0 < speed_m_s <= 0.5:
+            raise ConfigError("env.speed_m_s", f"a belt moves at more than 0 and at most 0.5 m/s, got {speed_m_s:g}")
+        if not 0 <= wobble <= 1:
+            raise ConfigError("env.wobble", f"the share by which the speed varies lies in 0-1, got {wobble:g}")
+        self.speed_m_s, self.wobble = speed_m_s, wobble
+        super().__init__(**common)  # type: ignore[arg-type]
+
+    def draw(self, rng: np.random.Generator) -> Layout:
+        self._held_s = 0.0
+        return scene.draw_pick_moving(rng, self.speed_m_s, self.wobble)
+
+    @property
+    def instruction(self) -> str:
+        return f"pick up the {self.world.layout.target.query}"
+
+    def judge(self) -> Verdict | None:
+        world = self.world
+        position, rotation = world.pose(world.objects[0])
+        shape = SHAPES[world.layout.target.query.shape]
+        support = TABLE_TOP_M + BELT_THICKNESS
+        # Half of the object's extent along the vertical, standing or tilted.
+        upright = abs(float(rotation[2, 2]))
+        half = upright * shape.height_m / 2 + (1 - upright) * shape.width_m / 2
+        lifted = position[2] - half > support + LIFTED_M
+        self._held_s = self._held_s + 1.0 / world.spec.control_rate_hz if lifted else 0.0
+        if self._held_s >= HELD_S - 1e-9:
+            return Verdict(True, "lifted")
+        if position[2] < TABLE_TOP_M - 0.05:
+            return Verdict(False, "object_fell")
+        if position[1] > OUT_OF_REACH_Y and not lifted:
+            return Verdict(False, "out_of_reach")
+        return None

@@ -1,0 +1,123 @@
+"""The seam to whatever draws images, the rasteriser behind it, and how to point a camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from envs.rendering.scene import RenderScene
+from vla_sim.types import Array, Intrinsics
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Image:
+    """One rendered view. The arrays belong to whoever asked for it."""
+
+    rgb: NDArray[np.uint8]  # [H, W, 3]
+    depth_m: NDArray[np.float32]  # [H, W] along the optical axis, inf where nothing was hit
+    segmentation: NDArray[np.int32]  # [H, W] label, -1 where nothing was hit
+
+
+class Renderer(Protocol):
+    """Draws a world as a pinhole camera sees it."""
+
+    def render(self, intrinsics: Intrinsics, pose_camera_in_world: Array, part_poses: Array) -> Image:
+        """One view from `pose_camera_in_world` [4, 4] (optical frame: x right, y down, z forward).
+
+        `part_poses` [n_parts, 4, 4] places the parts of the scene in the world, in the order of `RenderScene.keys`.
+        """
+
+
+@dataclass(frozen=True)
+class Light:
+    """Light from everywhere, and light from far away in one direction of the world."""
+
+    direction: tuple[float, float, float] = (0.3, 0.4, 0.87)  # towards the light, any length but zero
+    ambient: float = 0.45  # 0-1, share of the paint seen in the dark
+    diffuse: float = 0.55  # 0-1, share added where light falls square on
+
+
+class RasterRenderer:
+    """A `Renderer` of a `RenderScene` on one processor core. Not safe to share between threads: it keeps its buffers.
+
+    Only what lies between `near_m` and `far_m` along the optical axis is drawn; `background` is 8-bit RGB.
+    """
+
+    def __init__(
+        self,
+        scene: RenderScene,
+        light: Light | None = None,
+        background: tuple[int, int, int] = (235, 235, 235),
+        near_m: float = 0.02,
+        far_m: float = float("inf"),
+    ) -> None:
+        if not 0.0 < near_m < far_m:
+            raise ValueError(f"near_m {near_m} and far_m {far_m} must satisfy 0 < near_m < far_m")
+        self.scene, self.near_m, self.far_m = scene, near_m, far_m
+        self._light = light or Light()
+        direction = np.array(self._light.direction, dtype=np.float64)
+        self._towards_light = direction / np.sqrt(np.sum(direction * direction))
+        self._background = np.array(background, dtype=np.uint8)
+        self._points, self._pixels = np.zeros((len(scene.vertices), 3)), np.zeros((len(scene.vertices), 2))
+        self._painted = np.zeros((len(scene.faces), 3), dtype=np.uint8)
+        self._to_camera, self._part_light = np.zeros((len(scene.keys), 3, 4)), np.zeros((len(scene.keys), 3))
+        self._inverse, self._hit = np.zeros((0, 0), dtype=np.float32), np.zeros((0, 0), dtype=np.int32)
+
+    def render(self, intrinsics: Intrinsics, pose_camera_in_world: Array, part_poses: Array) -> Image:
+        """One view; see `Renderer.render`. ValueError when there is not one finite pose for each part."""
+        from envs.rendering import raster  # compiles on first use, so only those who render wait for it
+
+        scene, lens = self.scene, (intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy)
+        poses = np.ascontiguousarray(part_poses, dtype=np.float64)
+        if poses.shape != (len(scene.keys), 4, 4):
+            raise ValueError(f"part_poses: expected shape {(len(scene.keys), 4, 4)}, got {poses.shape}")
+        camera = np.ascontiguousarray(pose_camera_in_world, dtype=np.float64)
+        if not (np.isfinite(poses).all() and np.isfinite(camera).all()):
+            raise ValueError("poses: expected finite numbers, got nan or inf")
+        points, pixels, near = self._points, self._pixels, self.near_m
+        raster.place_parts(camera, poses, self._towards_light, self._to_camera, self._part_light)
+        raster.project(scene.vertices, scene.vertex_part, self._to_camera, lens, near, points, pixels)
+        self._clear(intrinsics.height, intrinsics.width)
+        raster.draw(scene.faces, scene.two_sided, points, pixels, lens, near, self._inverse, self._hit)
+        raster.shade(
+            scene.faces, scene.face_part, scene.normals, scene.colours, points, self._part_light,
+            self._light.ambient, self._light.diffuse, self._painted,
+        )  # fmt: skip
+        image = _blank(intrinsics.height, intrinsics.width)
+        raster.resolve(
+            self._inverse, self._hit, self._painted, scene.labels, self._background,
+            image.rgb, image.depth_m, image.segmentation,
+        )  # fmt: skip
+        return image
+
+    def _clear(self, height: int, width: int) -> None:
+        if self._hit.shape != (height, width):
+            self._inverse = np.zeros((height, width), dtype=np.float32)
+            self._hit = np.zeros((height, width), dtype=np.int32)
+        self._inverse.fill(1.0 / self.far_m)
+        self._hit.fill(-1)
+
+
+def _blank(height: int, width: int) -> Image:
+    size = (height, width)
+    return Image(np.empty((*size, 3), np.uint8), np.empty(size, np.float32), np.empty(size, np.int32))
+
+
+def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 0.0, 1.0)) -> Array:
+    """[4, 4] pose in the world of a camera at `eye` [3] m that sees `target` in its middle, `up` pointing upwards.
+
+    ValueError when the line of sight has no length or runs along `up`.
+    """
+    position = np.asarray(eye, dtype=np.float64)
+    forward = np.asarray(target, dtype=np.float64) - position
+    right = np.cross(forward, np.asarray(up, dtype=np.float64))
+    ahead_m, aside = np.sqrt(np.sum(forward * forward)), np.sqrt(np.sum(right * right))
+    if aside <= 1e-9 * ahead_m:
+        raise ValueError(f"look_at: the direction {forward.tolist()} has no length or runs along up")
+    pose = np.eye(4)
+    pose[:3, 0], pose[:3, 2], pose[:3, 3] = right / aside, forward / ahead_m, position
+    pose[:3, 1] = np.cross(pose[:3, 2], pose[:3, 0])
+    return pose

@@ -1,0 +1,98 @@
+"""What stands where: layouts of a kitchen table, drawn from a seed. World frame = base frame at the start. Lengths m."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vla_sim.catalogue import COLOURS, GRASPABLE
+from vla_sim.errors import VlaSimError
+from vla_sim.types import ObjectQuery
+
+TABLE_TOP_M, TABLE_EDGE_X, TABLE_SIZE = 0.70, 0.19, (0.60, 1.20, 0.04)
+OBJECT_X, OBJECT_Y = (0.25, 0.39), (0.16, 0.35)  # y on either side of the tray
+SPACING_M = 0.125
+TRAY_XY = (0.30, 0.0)
+BELT_X, BELT_HALF_WIDTH, BELT_HALF_LENGTH, BELT_THICKNESS = 0.34, 0.07, 0.80, 0.01
+BELT_START_Y = -0.40
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One object on the table."""
+
+    query: ObjectQuery
+    x: float
+    y: float
+    yaw_rad: float
+    support_m: float = TABLE_TOP_M  # height of what it stands on
+
+
+@dataclass(frozen=True)
+class Belt:
+    """A conveyor along +y. Speed(t) = speed_m_s (1 + wobble sin(2 pi t / period_s + phase_rad))."""
+
+    speed_m_s: float
+    wobble: float = 0.0
+    period_s: float = 2.5
+    phase_rad: float = 0.0
+
+    def speed_at(self, time_s: float) -> float:
+        """Belt speed, m/s."""
+        return self.speed_m_s * (1 + self.wobble * float(np.sin(2 * np.pi * time_s / self.period_s + self.phase_rad)))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A whole scene. The first placement is the task's object."""
+
+    placements: tuple[Placement, ...]
+    tray: Placement | None = None
+    belt: Belt | None = None
+
+    @property
+    def target(self) -> Placement:
+        return self.placements[0]
+
+
+class NoRoom(VlaSimError):
+    """The objects do not fit on the table."""
+
+
+def draw_pick_place(rng: np.random.Generator) -> Layout:
+    """Three to five objects in free places either side of the tray; no two share both shape and colour."""
+    count = int(rng.integers(3, 6))
+    colours = list(COLOURS)
+    tray_colour = colours.pop(int(rng.integers(len(colours))))
+    kinds = [ObjectQuery(shape, colour) for shape in GRASPABLE for colour in colours]
+    chosen = [kinds[i] for i in rng.permutation(len(kinds))[:count]]
+    spots = _free_spots(rng, count)
+    placements = tuple(
+        Placement(query, x, y, float(rng.uniform(-np.pi, np.pi))) for query, (x, y) in zip(chosen, spots, strict=True)
+    )
+    return Layout(placements, tray=Placement(ObjectQuery("tray", tray_colour), *TRAY_XY, 0.0))
+
+
+def _free_spots(rng: np.random.Generator, count: int) -> list[tuple[float, float]]:
+    spots: list[tuple[float, float]] = []
+    for attempt in range(1, 20_000):
+        if attempt % 200 == 0:
+            spots.clear()  # a bad start: nothing fits beside it
+        x, y = float(rng.uniform(*OBJECT_X)), float(rng.choice([-1, 1]) * rng.uniform(*OBJECT_Y))
+        if all(np.hypot(x - a, y - b) >= SPACING_M for a, b in spots):
+            spots.append((x, y))
+            if len(spots) == count:
+                return spots
+    raise NoRoom(f"{count} objects at {SPACING_M} m spacing do not fit on the table")
+
+
+def draw_pick_moving(rng: np.random.Generator, speed_m_s: float, wobble: float) -> Layout:
+    """One object near the start of the belt, whose speed is within 10 % of `speed_m_s`."""
+    shape = GRASPABLE[int(rng.integers(len(GRASPABLE)))]
+    colour = list(COLOURS)[int(rng.integers(len(COLOURS)))]
+    x, y = BELT_X + float(rng.uniform(-0.03, 0.03)), BELT_START_Y + float(rng.uniform(-0.02, 0.02))
+    yaw = float(rng.uniform(-0.3, 0.3))
+    belt = Belt(speed_m_s * float(rng.uniform(0.9, 1.1)), wobble, phase_rad=float(rng.uniform(0, 2 * np.pi)))
+    support = TABLE_TOP_M + BELT_THICKNESS
+    return Layout((Placement(ObjectQuery(shape, colour), x, y, yaw, support),), belt=belt)

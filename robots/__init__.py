@@ -1,0 +1,1 @@
+"""Bodies: one folder a robot, and the mock that serves the tests."""

@@ -1,0 +1,103 @@
+"""The Unitree G1 (29 joints, revision 1.0) as data, in one place. Angles rad, lengths m, torques N m, speeds rad/s.
+
+Limits and efforts are those of the manufacturer's URDF (`g1_29dof_rev_1_0`, BSD-3-Clause).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from vla_sim.types import Array
+
+
+class Joint(NamedTuple):
+    """One revolute joint."""
+
+    name: str
+    lower_rad: float
+    upper_rad: float
+    effort_nm: float
+    ready_rad: float  # posture in which the robot stands and waits, tools beside the table
+
+
+# The order is the manufacturer's motor order.
+JOINTS: tuple[Joint, ...] = (
+    Joint("left_hip_pitch_joint", -2.5307, 2.8798, 88, -0.3),
+    Joint("left_hip_roll_joint", -0.5236, 2.9671, 139, 0.0),
+    Joint("left_hip_yaw_joint", -2.7576, 2.7576, 88, 0.0),
+    Joint("left_knee_joint", -0.087267, 2.8798, 139, 0.6),
+    Joint("left_ankle_pitch_joint", -0.87267, 0.5236, 35, -0.3),
+    Joint("left_ankle_roll_joint", -0.2618, 0.2618, 35, 0.0),
+    Joint("right_hip_pitch_joint", -2.5307, 2.8798, 88, -0.3),
+    Joint("right_hip_roll_joint", -2.9671, 0.5236, 139, 0.0),
+    Joint("right_hip_yaw_joint", -2.7576, 2.7576, 88, 0.0),
+    Joint("right_knee_joint", -0.087267, 2.8798, 139, 0.6),
+    Joint("right_ankle_pitch_joint", -0.87267, 0.5236, 35, -0.3),
+    Joint("right_ankle_roll_joint", -0.2618, 0.2618, 35, 0.0),
+    Joint("waist_yaw_joint", -2.618, 2.618, 88, 0.0),
+    Joint("waist_roll_joint", -0.52, 0.52, 35, 0.0),
+    Joint("waist_pitch_joint", -0.52, 0.52, 35, 0.0),
+    Joint("left_shoulder_pitch_joint", -3.0892, 2.6704, 25, 0.8842),
+    Joint("left_shoulder_roll_joint", -1.5882, 2.2515, 25, 0.6197),
+    Joint("left_shoulder_yaw_joint", -2.618, 2.618, 25, 0.6572),
+    Joint("left_elbow_joint", -1.0472, 2.0944, 25, -0.84),
+    Joint("left_wrist_roll_joint", -1.972222054, 1.972222054, 25, -0.8859),
+    Joint("left_wrist_pitch_joint", -1.614429558, 1.614429558, 5, 0.8493),
+    Joint("left_wrist_yaw_joint", -1.614429558, 1.614429558, 5, 0.028),
+    Joint("right_shoulder_pitch_joint", -3.0892, 2.6704, 25, 0.8842),
+    Joint("right_shoulder_roll_joint", -2.2515, 1.5882, 25, -0.6197),
+    Joint("right_shoulder_yaw_joint", -2.618, 2.618, 25, -0.6572),
+    Joint("right_elbow_joint", -1.0472, 2.0944, 25, -0.84),
+    Joint("right_wrist_roll_joint", -1.972222054, 1.972222054, 25, 0.8859),
+    Joint("right_wrist_pitch_joint", -1.614429558, 1.614429558, 5, 0.8493),
+    Joint("right_wrist_yaw_joint", -1.614429558, 1.614429558, 5, -0.028),
+)
+JOINT_NAMES = tuple(joint.name for joint in JOINTS)
+LEG_JOINTS = JOINT_NAMES[:12]
+UPPER_JOINTS = JOINT_NAMES[12:]
+WAIST_JOINTS = ("waist_yaw_joint", "waist_pitch_joint")
+HANDS = ("left", "right")
+FOOT_LINKS = ("left_ankle_roll_link", "right_ankle_roll_link")
+SOLE_M = 0.035  # ankle frame above the sole
+TOTAL_MASS_KG = 33.34
+
+# Operating speed of the upper body: far below the motors' 22-37 rad/s, so that a slip of the stack stays survivable.
+ARM_SPEED_RAD_S = 4.0
+WAIST_SPEED_RAD_S = 4.0
+
+CAMERA_LINK = "d435_link"
+CAMERA_WIDTH, CAMERA_HEIGHT, CAMERA_FOV_Y_DEG = 320, 240, 71.0
+
+
+class Gripper:
+    """A parallel gripper on each wrist: two fingers on prismatic joints, coupled by a gear. Metres, newtons, kilograms."""
+
+    PALM_SIZE = (0.05, 0.12, 0.035)
+    PALM_OFFSET = 0.025
+    PALM_AT_WRIST = 0.045
+    PALM_MASS_KG = 0.2
+    FINGER_SIZE = (0.075, 0.012, 0.022)
+    FINGER_X = 0.0875
+    FINGER_MASS_KG = 0.05
+    TOOL_X = 0.105  # grasp point in the palm frame
+    TRAVEL_OPEN = 0.0535  # of one finger's centre from the middle
+    TRAVEL_CLOSED = 0.003
+    FORCE_N = 30.0
+    SPEED_M_S = 0.32  # change of the opening
+
+
+def arm_joints(hand: str) -> tuple[str, ...]:
+    """The seven joints of one arm, shoulder to wrist."""
+    return tuple(n for n in JOINT_NAMES if n.startswith(hand) and any(k in n for k in ("shoulder", "elbow", "wrist")))
+
+
+def finger_joints(hand: str) -> tuple[str, str]:
+    """Names of the two prismatic finger joints of a hand."""
+    return f"{hand}_finger_a_joint", f"{hand}_finger_b_joint"
+
+
+def ready_posture() -> Array:
+    """[29] the posture to stand and wait in, rad."""
+    return np.array([joint.ready_rad for joint in JOINTS])

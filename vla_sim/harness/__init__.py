@@ -1,0 +1,1 @@
+"""Runs episodes and measures them."""

@@ -1,0 +1,73 @@
+"""Forward kinematics of a standing humanoid from its own joint angles, in the base frame. Pinocchio does the work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pinocchio as pin
+
+from vla_sim.types import Array
+
+
+class BodyModel:
+    """A kinematic tree whose base frame lies on the floor between its flat feet.
+
+    `joints` names the joints of every `q_rad` [n] given to it, in order; joints of the model not among them (fingers)
+    stay at zero. One instance is not safe to share between threads: it holds Pinocchio's working memory.
+    """
+
+    def __init__(self, urdf: Path, joints: tuple[str, ...], foot_links: tuple[str, str], sole_m: float) -> None:
+        self.model = pin.buildModelFromUrdf(str(urdf))
+        self.data = self.model.createData()
+        missing = [name for name in joints if not self.model.existJointName(name)]
+        if missing:
+            raise ValueError(f"{urdf.name} has no joint {missing[0]!r}")
+        self.index = np.array([self.model.joints[self.model.getJointId(name)].idx_q for name in joints], dtype=np.intp)
+        self._feet = tuple(self.frame(name) for name in foot_links)
+        self._sole_m = sole_m
+        self._q = pin.neutral(self.model)
+
+    def frame(self, link: str) -> int:
+        """Pinocchio's id of a link's frame; ValueError when the model has no such link."""
+        if not self.model.existFrame(link):
+            raise ValueError(f"the model has no link {link!r}")
+        return int(self.model.getFrameId(link))
+
+    def full(self, q_rad: Array) -> Array:
+        """[nq] configuration of the whole model for joint angles [n]. The array is reused by the next call."""
+        self._q[self.index] = q_rad
+        return self._q
+
+    def update(self, q_rad: Array) -> None:
+        """Place every frame for joint angles [n]; the `pose_*` methods then speak of this posture."""
+        pin.framesForwardKinematics(self.model, self.data, self.full(q_rad))
+        self._place_base()
+
+    def _place_base(self) -> None:
+        left, right = (self.data.oMf[foot] for foot in self._feet)
+        up = left.rotation[:, 2] + right.rotation[:, 2]
+        up /= np.sqrt(up @ up)
+        ahead = left.rotation[:, 0] + right.rotation[:, 0]
+        ahead -= up * (ahead @ up)
+        ahead /= np.sqrt(ahead @ ahead)
+        rotation = np.column_stack((ahead, np.cross(up, ahead), up))
+        origin = 0.5 * (left.translation + right.translation) - self._sole_m * up
+        self.pose_base_in_root = pin.SE3(rotation, origin)
+        self._root_in_base = self.pose_base_in_root.inverse()
+
+    def pose_link_in_base(self, frame: int) -> pin.SE3:
+        """Pose of a frame (see `frame`) after `update`."""
+        return self._root_in_base * self.data.oMf[frame]
+
+    @property
+    def pose_root_in_base(self) -> pin.SE3:
+        """Pose of the root link (pelvis) after `update`."""
+        return self._root_in_base
+
+    def com_in_base(self, q_rad: Array) -> Array:
+        """[3] centre of mass, m; also does what `update` does."""
+        com_in_root = pin.centerOfMass(self.model, self.data, self.full(q_rad)).copy()
+        pin.updateFramePlacements(self.model, self.data)
+        self._place_base()
+        return self._root_in_base.act(com_in_root)

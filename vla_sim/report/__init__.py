@@ -1,0 +1,1 @@
+"""Records to figures and pages: a pure function of a run folder or a sweep folder."""

@@ -1,0 +1,67 @@
+"""Grasp planning: from which side a hand can take (or set down) something, tested by inverse kinematics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from vla_sim.spec import RobotSpec
+from vla_sim.stages.ik import ArmIK
+from vla_sim.types import Array, Grasp, GraspRequest
+
+ROTATION_WEIGHT_M = 0.05  # metres that one radian of error is worth
+YAW_WEIGHT_M = 0.002  # metres that one radian away from straight ahead is worth
+
+
+@dataclass(frozen=True)
+class GraspConfig:
+    """How the hand comes in."""
+
+    pitch_deg: float = 38.0  # of the approach below the horizontal
+    standoff_m: float = 0.09  # of the point before the grasp, along the approach
+    iterations: int = 60
+
+
+def tool_rotation(yaw_rad: float, pitch_rad: float) -> Array:
+    """[3, 3] tool frame in base: x along the approach, fingers level."""
+    return np.asarray(Rotation.from_euler("zy", [yaw_rad, pitch_rad]).as_matrix())
+
+
+class GraspPlanner:
+    """Stage `GraspRequest -> Grasp`: the direction whose standoff, grasp and lift the arm reaches best."""
+
+    def __init__(self, spec: RobotSpec, config: GraspConfig | None = None) -> None:
+        self._ik = ArmIK(spec)
+        assert spec.kinematics is not None
+        self._ready = spec.kinematics.ready_rad
+        self._chain = {hand: self._ik.chain(hand) for hand in spec.hands}
+        self.config = config or GraspConfig()
+
+    def __call__(self, request: GraspRequest) -> Grasp:
+        best: tuple[float, Grasp] | None = None
+        for yaw in request.yaws_rad:
+            grasp = self._try(request, yaw)
+            cost = grasp.error_m + YAW_WEIGHT_M * abs(yaw)
+            if best is None or cost < best[0]:
+                best = cost, grasp
+        if best is None:
+            raise ValueError("a grasp request needs at least one direction")
+        return best[1]
+
+    def _try(self, request: GraspRequest, yaw: float) -> Grasp:
+        rotation = tool_rotation(yaw, np.radians(self.config.pitch_deg))
+        point, up = request.point_in_base, np.array([0.0, 0.0, 1.0])
+        before = point - self.config.standoff_m * rotation[:, 0] + 0.05 * up
+        q = request.joints_rad.copy()
+        chain = self._chain[request.hand]
+        q[chain] = self._ready[chain]
+        error, posture = 0.0, q
+        for position in (before, point, point + request.lift_m * up):
+            solution = self._ik.solve(request.hand, position, rotation, q, iterations=self.config.iterations)
+            q = solution.joints_rad
+            error = max(error, solution.error_m + ROTATION_WEIGHT_M * solution.error_rad)
+            if position is point:
+                posture = q
+        return Grasp(request.hand, yaw, rotation, posture, error)

@@ -1,0 +1,143 @@
+"""What the skills share: the arm's working state, the context of one tick, and how a skill ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vla_sim.spec import RobotSpec
+from vla_sim.stages.ik import ArmIK
+from vla_sim.stages.servo import ArmServo, ServoConfig
+from vla_sim.stages.tracking import Estimate
+from vla_sim.types import Array, Grasp, GraspRequest, RobotState
+
+
+@dataclass(frozen=True)
+class MotionConfig:
+    """How the hands work. Lengths m, times s, speeds m/s."""
+
+    servo: ServoConfig = field(default_factory=ServoConfig)
+    max_attempts: int = 3
+    look_s: float = 0.4  # of steady sight before the first move
+    not_seen_s: float = 5.0
+    hold_after_s: float = 3.0  # older sight than this is not acted on
+    stale_after_s: float = 0.25  # older sight than this counts as stale
+    standoff_m: float = 0.09
+    descend_m_s: float = 0.20
+    close_s: float = 0.45
+    empty_m: float = 0.012  # finger position below which nothing is between the fingers
+    lift_m: float = 0.12
+    lift_hold_s: float = 1.5
+
+
+@dataclass(frozen=True)
+class Tick:
+    """What a skill sees in one control period."""
+
+    now_s: float
+    state: RobotState
+    estimates: dict[str, Estimate | None]  # by the words of an `ObjectQuery`
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a skill ended."""
+
+    success: bool
+    reason: str = ""
+
+
+class Arms:
+    """The targets of the whole upper body, and the servo of the arm at work."""
+
+    def __init__(self, spec: RobotSpec, config: MotionConfig) -> None:
+        self.spec, self.config = spec, config
+        self.ik = ArmIK(spec)
+        self.period_s = 1.0 / spec.control_rate_hz
+        self.servo: ArmServo | None = None
+        self.targets_rad = np.zeros(len(spec.joints))
+        self.grips = np.ones(len(spec.hands))
+        self.held_height_m = 0.0  # of the tool above the foot of what is held
+
+    def reset(self, state: RobotState) -> None:
+        """Start from where the robot is."""
+        self.servo = None
+        self.targets_rad = state.commanded_rad.copy()
+        self.grips = np.ones(len(self.spec.hands))
+
+    def use(self, hand: str, state: RobotState) -> ArmServo:
+        """The servo of `hand`, fresh when the hand changes."""
+        if self.servo is None or self.servo.hand != hand:
+            self.servo = ArmServo(hand, self.spec, self.ik, state, self.config.servo)
+        return self.servo
+
+    @property
+    def hand_index(self) -> int:
+        assert self.servo is not None
+        return self.spec.hands.index(self.servo.hand)
+
+    def ready_tool(self, hand: str) -> tuple[Array, Array]:
+        """Position [3] and rotation [3, 3] of a tool in base in the ready posture."""
+        assert self.spec.kinematics is not None
+        pose = self.ik.tool_in_base(hand, self.spec.kinematics.ready_rad)
+        return pose.translation.copy(), pose.rotation.copy()
+
+    def move_grip(self, goal: float) -> None:
+        """One period towards an opening of `goal` (0 closed, 1 open) at the gripper's speed."""
+        assert self.servo is not None and self.spec.kinematics is not None
+        arm = self.spec.kinematics.arms[self.servo.hand]
+        step = arm.closing_m_s / arm.opening_m * self.period_s
+        i = self.hand_index
+        self.grips[i] += float(np.clip(goal - self.grips[i], -step, step))
+
+    def empty(self, state: RobotState) -> bool:
+        """Whether the closed fingers met."""
+        assert self.servo is not None and self.spec.kinematics is not None
+        opening = self.spec.kinematics.arms[self.servo.hand].opening_m
+        return bool(state.grips[self.hand_index] * opening / 2 < self.config.empty_m)
+
+
+class Skill:
+    """A state machine over phases. Subclasses implement one method a phase, `_<phase>(tick) -> next phase | None`."""
+
+    first_phase = ""
+
+    def __init__(self, arms: Arms) -> None:
+        self.arms, self.config = arms, arms.config
+        self.phase = self.first_phase
+        self._since_s: float | None = None
+        self.request: GraspRequest | None = None  # set when the skill wants a grasp planned
+        self.grasp: Grasp | None = None
+        self.outcome: Outcome | None = None
+        self.attempts = 0
+
+    def tick(self, tick: Tick) -> None:
+        """One control period: moves the targets in `arms`, perhaps changes phase."""
+        if self._since_s is None:
+            self._since_s = tick.now_s
+        following = getattr(self, f"_{self.phase}")(tick)
+        if following is not None and following != self.phase:
+            self.phase, self._since_s = following, tick.now_s
+
+    def elapsed_s(self, tick: Tick) -> float:
+        """Time in this phase."""
+        return tick.now_s - (self._since_s or 0.0)
+
+    @property
+    def waits_for_sight(self) -> bool:
+        """Whether this phase acts on what the camera says now (an occluded object is no reason to stop closing)."""
+        return False
+
+    def answer(self, grasp: Grasp) -> None:
+        """The planner's answer to `request`."""
+        self.request, self.grasp = None, grasp
+
+    def end(self, success: bool, reason: str = "") -> None:
+        """Finish with an outcome."""
+        self.outcome = Outcome(success, reason)
+
+
+def norm(vector: Array) -> float:
+    """Euclidean length."""
+    return float(np.sqrt(vector @ vector))
