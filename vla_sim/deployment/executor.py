@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from vla_sim.clock import NS, VirtualClock, to_ns
@@ -110,13 +111,16 @@ class VirtualExecutor:
         """Ask a stage; returns the number of the request.
 
         The request starts at `t_origin_s`, when its input was measured (None = now); `deadline_s` counts from there.
-        `on_deadline` is told the number at the deadline if no answer has come; one that comes at the deadline is in time.
+        `on_deadline` is told the number at the deadline if no answer has come; one that comes just then is in time.
         `wire` replaces the codec for this request. A stage runs when its input reaches the site, so never if the input
-        is lost or rejected; it sees what was sent. Raises ValueError for an origin in the future.
+        is lost or rejected; it sees what was sent. Raises ValueError for an origin in the future or a deadline that is
+        not positive.
         """
         start_ns = self._clock.now_ns if t_origin_s is None else to_ns(t_origin_s)
         if start_ns > self._clock.now_ns:
             raise ValueError(f"{stage_name}: its input of {t_origin_s} s lies in the future ({self._clock.now_s} s)")
+        if deadline_s is not None and not deadline_s > 0:
+            raise ValueError(f"{stage_name}: a deadline must be positive, got {deadline_s} s")
         site = self._site(stage_name)
         request = _Request(
             number=self._requests,
@@ -226,7 +230,7 @@ class VirtualExecutor:
     def _span(self, request: _Request, end_ns: int) -> Span:
         # The part under way when the request ended lasted until then; parts it never reached took no time.
         ends = [request.start_ns, *request.marks_ns, *[end_ns] * (4 - len(request.marks_ns))]
-        uplink, queue, compute, downlink = ((b - a) / NS for a, b in zip(ends[:-1], ends[1:], strict=True))
+        uplink, queue, compute, downlink = ((b - a) / NS for a, b in pairwise(ends))
         deadline_ns = request.deadline_ns
         return Span(
             episode=self._episode,

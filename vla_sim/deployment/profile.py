@@ -20,7 +20,8 @@ class LatencyProfile:
     """Compute time of one call at batch 1.
 
     The inverse distribution function runs through the quantiles and is log-linear between them. Without `min_ms` the
-    lower half mirrors the step from p50 to p95 (in the logarithm); without `max_ms` the slope from p95 to p99 continues.
+    minimum is p50^2 / p95, as far below the median as p95 is above it; without `max_ms` the slope from p95 to p99 goes
+    on to the maximum.
     Raises ConfigError for quantiles that are not positive, not finite or not in order, and for a missing source.
     """
 

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vla_sim.errors import ConfigError
 from vla_sim.types import Array, Frame, Intrinsics
@@ -84,19 +85,23 @@ class Wire:
 
 
 def _decompress(sent: CompressedFrame) -> Frame:
-    import cv2
-
-    bgr = cv2.imdecode(np.frombuffer(sent.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    bgr = _decode_image(sent.jpeg)
     depth_m = None
     if sent.depth_png is not None:
-        levels = cv2.imdecode(np.frombuffer(sent.depth_png, np.uint8), cv2.IMREAD_UNCHANGED)
+        levels = _decode_image(sent.depth_png)
         depth_m = np.where(levels > 0, levels * np.float32(DEPTH_STEP_M), np.float32(np.inf))
     rgb = np.ascontiguousarray(bgr[..., ::-1])
     return Frame(sent.camera, sent.time_s, rgb, sent.intrinsics, sent.pose_camera_in_base, depth_m)
 
 
+def _decode_image(data: bytes) -> NDArray[Any]:
+    import cv2  # here, because it is heavy and most requests carry no image
+
+    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR))
+
+
 def _replace(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
-    """`value` with every instance of `kind` in its dataclasses, mappings and sequences changed; itself if there is none."""
+    """`value` with every `kind` in its dataclasses, mappings and sequences changed; itself if it holds none."""
     if isinstance(value, kind):
         return change(value)
     if isinstance(value, Mapping):
