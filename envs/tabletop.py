@@ -14,6 +14,7 @@ from envs.world import Physics, World
 from robots.g1.body import g1_spec
 from vla_sim.errors import ConfigError, nearest
 from vla_sim.rng import stream
+from vla_sim.spec import CameraSpec
 from vla_sim.types import Command, Frame, Mode, RobotState, Verdict
 
 OBS_MODES = ("state", "rgb", "rgbd")
@@ -76,10 +77,7 @@ class TabletopEnv(gym.Env[Obs, dict[str, Any]]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Obs, dict[str, Any]]:
         """A new scene; with a seed, the same bits every time."""
         super().reset(seed=seed)
-        scene_seed = seed if seed is not None else int(self.np_random.integers(2**31))
-        self.world.build(self.draw(stream(scene_seed, 0, "layout")))
-        self.cameras.rebuild(scene_seed)
-        self._verdict = None
+        self.restart(seed if seed is not None else int(self.np_random.integers(2**31)))
         return self._observation(), self._info()
 
     def step(self, action: dict[str, Any]) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
@@ -100,6 +98,17 @@ class TabletopEnv(gym.Env[Obs, dict[str, Any]]):
         self.world.close()
 
     # -- what a simulated robot needs -----------------------------------------------------------------------------
+    @property
+    def camera_specs(self) -> dict[str, CameraSpec]:
+        """Every camera there is: the robot's own and those in the room."""
+        return self.cameras.specs
+
+    def restart(self, seed: int) -> None:
+        """A new scene without observing it."""
+        self.world.build(self.draw(stream(seed, 0, "layout")))
+        self.cameras.rebuild(seed)
+        self._verdict = None
+
     def advance(self, command: Command) -> Command:
         """One control period of the world under `command`, without observing; returns the command in force."""
         sent = self.world.robot.apply(self._in_limits(command))

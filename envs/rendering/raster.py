@@ -102,8 +102,8 @@ def _cut(ahead: Buffer, behind: Buffer, lens: Scalars, near: float) -> Corner:
 
 @numba.njit(cache=True)
 def _fill_clipped(
-    corners: Buffer, points: Buffer, pixels: Buffer, plane: Plane, face: int, lens: Scalars, near: float, inverse: Buffer,
-    hit: Buffer,
+    corners: Buffer, points: Buffer, pixels: Buffer, plane: Plane, face: int, lens: Scalars, near: float,
+    inverse: Buffer, hit: Buffer,
 ) -> None:  # fmt: skip
     """Draw the part of a triangle beyond the near plane, which one or two of its corners do not reach."""
     ahead_0, ahead_1 = points[corners[0], 2] >= near, points[corners[1], 2] >= near
@@ -142,8 +142,9 @@ def _normal(a: Buffer, b: Buffer, c: Buffer) -> tuple[float, float, float, float
 
 @numba.njit(cache=True)
 def draw(
-    faces: Buffer, two_sided: Buffer, points: Buffer, pixels: Buffer, lens: Scalars, near: float, inverse: Buffer, hit: Buffer
-) -> None:
+    faces: Buffer, two_sided: Buffer, points: Buffer, pixels: Buffer, lens: Scalars, near: float,
+    inverse: Buffer, hit: Buffer,
+) -> None:  # fmt: skip
     """Draw all faces into 1/depth (float32[H, W]) and the nearest face (int32[H, W])."""
     fx, fy, cx, cy = lens
     height, width = inverse.shape
@@ -168,8 +169,8 @@ def draw(
 
 @numba.njit(cache=True)
 def shade(
-    faces: Buffer, face_part: Buffer, normals: Buffer, colours: Buffer, points: Buffer, part_light: Buffer, ambient: float,
-    diffuse: float, painted: Buffer,
+    faces: Buffer, face_part: Buffer, normals: Buffer, colours: Buffer, points: Buffer, part_light: Buffer,
+    ambient: float, diffuse: float, painted: Buffer,
 ) -> None:  # fmt: skip
     """Lambert: what each face [m, 3] looks like from the side that is seen, as 8-bit RGB."""
     for face in range(faces.shape[0]):

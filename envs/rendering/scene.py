@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,12 +9,14 @@ from numpy.typing import NDArray
 
 from envs.rendering.meshes import Mesh
 
+PartKey = tuple[int, int]  # body id, and link index within the body (-1 = its base), as PyBullet counts them
+
 
 @dataclass(frozen=True, eq=False)
 class RenderScene:
     """All triangles of a world, C-contiguous. Vertices and normals are in the frame of their part."""
 
-    keys: tuple[Hashable, ...]  # the parts, in the order in which a renderer wants their poses
+    keys: tuple[PartKey, ...]  # the parts, in the order in which a renderer wants their poses
     vertices: NDArray[np.float32]  # [n, 3] m
     vertex_part: NDArray[np.int32]  # [n] index into `keys`
     faces: NDArray[np.int32]  # [m, 3] indices of vertices
@@ -30,10 +31,10 @@ class RenderScene:
 class SceneBuilder:
     """Collects painted meshes and builds a `RenderScene`. Parts keep the order in which their keys came first."""
 
-    _index: dict[Hashable, int] = field(default_factory=dict)
+    _index: dict[PartKey, int] = field(default_factory=dict)
     _meshes: list[tuple[int, Mesh, tuple[float, float, float], int]] = field(default_factory=list)
 
-    def add(self, key: Hashable, mesh: Mesh, rgb: tuple[float, float, float], label: int) -> None:
+    def add(self, key: PartKey, mesh: Mesh, rgb: tuple[float, float, float], label: int) -> None:
         """Fix a mesh to the part `key`. `rgb` 0-1; `label` >= 0, because -1 in the image means nothing was hit."""
         if label < 0 or not all(0.0 <= channel <= 1.0 for channel in rgb):
             raise ValueError(f"part {key!r}: label {label} must be >= 0 and colour {rgb} within 0-1")
@@ -65,4 +66,6 @@ def _normals(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> NDArray
     a, b, c = (vertices[faces[:, i]].astype(np.float64) for i in range(3))
     across = np.cross(b - a, c - a)
     length = np.sqrt(np.sum(across * across, axis=1, keepdims=True))
-    return np.divide(across, length, out=np.zeros_like(across), where=length > 0.0)
+    normals = np.zeros_like(across)
+    np.divide(across, length, out=normals, where=length > 0.0)
+    return normals

@@ -12,13 +12,13 @@ import numpy as np
 from vla_sim.clock import VirtualClock
 from vla_sim.deployment.executor import VirtualExecutor
 from vla_sim.deployment.link import Link, LinkSpec, Path
-from vla_sim.deployment.mapping import read
 from vla_sim.deployment.placement import Placement, Rule, Trait
 from vla_sim.deployment.profile import Device
 from vla_sim.deployment.site import Site
 from vla_sim.deployment.span import Span
 from vla_sim.deployment.wire import Wire
 from vla_sim.errors import ConfigError, nearest
+from vla_sim.mapping import read
 from vla_sim.rng import stream
 
 

@@ -75,8 +75,8 @@ class Wire:
         _, jpeg = cv2.imencode(".jpg", frame.rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self._jpeg_quality])
         png = None
         if frame.depth_m is not None:
-            steps = np.rint(np.nan_to_num(frame.depth_m, nan=np.inf) / DEPTH_STEP_M)
-            known = (steps >= 0) & (steps <= _DEPTH_MAX)
+            steps = np.rint(frame.depth_m / DEPTH_STEP_M)
+            known = (steps >= 0) & (steps <= _DEPTH_MAX)  # neither NaN nor infinite
             levels = np.where(known, steps, 0).astype(np.uint16)
             png = cv2.imencode(".png", levels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
         return CompressedFrame(

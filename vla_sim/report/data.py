@@ -8,12 +8,40 @@ from typing import Any
 
 import yaml
 
+from vla_sim.errors import RecordError
 from vla_sim.report.text import Value, interval, milliseconds, number, percent
 from vla_sim.report.timeline import Timeline, build_timeline
 from vla_sim.telemetry.schema import PARTS
 from vla_sim.telemetry.store import RunRecords
 
-STAGES = ("voice", "intent", "planning", "perception", "grasp", "policy", "control", "safety")  # as a command meets them
+STAGES = (
+    "voice",
+    "intent",
+    "planning",
+    "perception",
+    "grasp",
+    "policy",
+    "control",
+    "safety",
+)  # as a command meets them
+METRICS = (
+    "success_rate",
+    "success_ci95",
+    "errors",
+    "reasons",
+    "latency_ms",
+    "ttfa_ms",
+    "reaction_ms",
+    "budget",
+    "control",
+    "queue",
+    "motion",
+    "safety",
+    "falls",
+    "network",
+    "sim_s",
+    "wall_s",
+)
 
 
 @dataclass(frozen=True)
@@ -93,7 +121,8 @@ class RunData:
 
 
 def build_run(run: RunRecords) -> RunData:
-    """Everything a run's page shows, from its records alone."""
+    """Everything a run's page shows, from its records alone; raises RecordError when metrics are missing."""
+    check_metrics(run)
     metrics = run.metrics
     low, high = metrics["success_ci95"]
     success = Success(int(run.episodes["success"].sum()), len(run.episodes), metrics["success_rate"], low, high)
@@ -114,6 +143,13 @@ def build_run(run: RunRecords) -> RunData:
         config_text=yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
         metrics=metrics,
     )
+
+
+def check_metrics(run: RunRecords) -> None:
+    """Raise RecordError unless `metrics.json` holds what the pages show."""
+    missing = [key for key in METRICS if key not in run.metrics]
+    if missing:
+        raise RecordError(run.folder / "metrics.json", f"lacks {', '.join(missing)}; run it again")
 
 
 def stage_bars(metrics: Mapping[str, Any]) -> tuple[StageBar, ...]:
@@ -146,12 +182,18 @@ def _headline(success: Success) -> str:
 
 def _summary(run: RunRecords, success: Success) -> str:
     told = sorted(set(run.episodes["instruction"]))
-    task = f"Told to \u201c{told[0]}\u201d. " if len(told) == 1 else f"{len(told)} different instructions. " if told else ""
+    task = (
+        f"Told to \u201c{told[0]}\u201d. "
+        if len(told) == 1
+        else f"{len(told)} different instructions. "
+        if told
+        else ""
+    )
     if success.rate is None:
         return task
     return (
         f"{task}Success {percent(success.rate)}; with 95 % confidence its true rate lies between "
-        f"{success.low * 100:.0f} and {success.high * 100:.0f} %."
+        f"{success.low * 100:.0f} and {success.high * 100:.0f}\u00a0%."
     )
 
 
@@ -183,7 +225,11 @@ def _tiles(metrics: Mapping[str, Any], success: Success, ticks: int) -> tuple[Ti
 
 
 def _stage_table(run: RunRecords) -> Table:
-    columns = [Column("stage", "Stage"), Column("requests", "Requests", "int"), Column("unanswered", "Unanswered", "int")]
+    columns = [
+        Column("stage", "Stage"),
+        Column("requests", "Requests", "int"),
+        Column("unanswered", "Unanswered", "int"),
+    ]
     columns += [Column(key, key, "ms") for key in ("p50", "p95", "p99", "max")]
     columns += [Column(part, part, "ms") for part in PARTS]
     columns += [Column("limit_ms", "Limit", "ms"), Column("met_ratio", "Met", "percent")]
@@ -236,8 +282,8 @@ def _loop_table(metrics: Mapping[str, Any]) -> Table:
 
 def _source_table(run: RunRecords) -> Table:
     """Where the modelled figures come from: every part of the configuration that names its source."""
-    rows = tuple({"where": where, "source": source} for where, source in _sources(run.config))
-    return Table("sources", (Column("where", "Configuration"), Column("source", "Source")), rows)
+    rows: list[dict[str, Value]] = [{"where": where, "source": source} for where, source in _sources(run.config)]
+    return Table("sources", (Column("where", "Configuration"), Column("source", "Source")), tuple(rows))
 
 
 def _sources(config: Any, where: str = "") -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vla_sim.report.data import RunData, StageBar
 from vla_sim.report.render import Drawing, render
-from vla_sim.report.text import milliseconds, percent
+from vla_sim.report.text import milliseconds, number, percent
 from vla_sim.report.theme import LIGHT
 from vla_sim.report.timeline_figure import draw_timeline
 from vla_sim.telemetry.schema import PARTS
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NARROW_BELOW_IN = 6.0
+ROOM_BEFORE = 0.64  # of the axis: a bar that ends earlier leaves room for words on its right
 
 
 def run_figures(data: RunData, folder: Path) -> dict[str, Drawing]:
@@ -30,7 +31,9 @@ def run_figures(data: RunData, folder: Path) -> dict[str, Drawing]:
     if timeline is not None:
         first = timeline.first_motion_s
         if first is not None and 0 < first * 1.25 < 0.6 * timeline.end_s:
-            figures["start"] = render("start", lambda width: draw_timeline(timeline, folder, width, first * 1.25, False))
+            figures["start"] = render(
+                "start", lambda width: draw_timeline(timeline, folder, width, first * 1.25, False)
+            )
         figures["timeline"] = render(
             "timeline", lambda width: draw_timeline(timeline, folder, width, timeline.end_s, True)
         )
@@ -59,10 +62,12 @@ def draw_waterfall(data: RunData, width_in: float) -> Figure:
     axes.set_xlim(0, end_ms)
     axes.set_ylim(rows - 0.4, -0.75 if narrow else -0.6)
     axes.set_yticks([] if narrow else range(rows), [] if narrow else [b.stage for b in data.stages] + ["first motion"])
-    for label in axes.get_yticklabels():
-        label.set_color(LIGHT["ink"])
-        label.set_fontsize(9.5)
+    for name in axes.get_yticklabels():
+        name.set_color(LIGHT["ink"])
+        name.set_fontsize(9.5)
     axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_formatter(lambda value, _: number(value))
+    axes.locator_params(axis="x", nbins=5 if narrow else 10)
     axes.set_xlabel("milliseconds after the command")
     _part_legend(figure)
     return figure
@@ -92,7 +97,10 @@ def _stage_row(axes: Axes, row: int, bar: StageBar, end_ms: float, narrow: bool)
     limit = "" if bar.limit_ms is None else f" · limit {milliseconds(bar.limit_ms)}, met {percent(bar.met_ratio)}"
     words = f"{milliseconds(bar.p50_ms)} ms, p95 {milliseconds(bar.p95_ms)}{limit}"
     missed = bar.met_ratio is not None and bar.met_ratio < 0.95
-    _row_words(axes, row, bar.stage, words, bar.start_ms + max(bar.p50_ms, bar.p95_ms), end_ms, narrow, missed)
+    after = bar.start_ms + max(bar.p50_ms, bar.p95_ms)
+    if bar.limit_ms is not None and bar.start_ms + bar.limit_ms < ROOM_BEFORE * end_ms:
+        after = max(after, bar.start_ms + bar.limit_ms)
+    _row_words(axes, row, bar.stage, words, after, end_ms, narrow, missed)
 
 
 def _first_motion_row(axes: Axes, row: int, data: RunData, end_ms: float, narrow: bool) -> None:
@@ -118,9 +126,10 @@ def _row_words(
     colour = LIGHT["bad"] if missed else LIGHT["muted"]
     if narrow:
         axes.text(0, row - 0.30, name, va="bottom", fontsize=9, fontweight="bold")
-        axes.text(end, row - 0.30, words, va="bottom", ha="right", fontsize=8, color=colour)
+        box = {"facecolor": LIGHT["card"], "edgecolor": "none", "pad": 0.5}  # keeps the budget's line out of the words
+        axes.text(end, row - 0.30, words, va="bottom", ha="right", fontsize=8, color=colour, bbox=box, zorder=6)
         return
-    right = after < 0.62 * end
+    right = after < ROOM_BEFORE * end
     axes.annotate(
         words, (after if right else 0.0, row), xytext=(8 if right else 4, 0), textcoords="offset points",
         va="center", fontsize=8.5, color=colour, zorder=6,

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vla_sim.report.theme import LIGHT, RC
 
@@ -32,7 +32,8 @@ def render(name: str, draw: Draw) -> Drawing:
     """Draw a figure at both widths. The same data gives the same bytes."""
     import matplotlib
 
-    with matplotlib.rc_context({**RC, "svg.hashsalt": name}):
+    settings: dict[Any, Any] = {**RC, "svg.hashsalt": name}
+    with matplotlib.rc_context(settings):
         wide, narrow = draw(WIDE_IN), draw(NARROW_IN)
         png = io.BytesIO()
         wide.savefig(png, format="png", dpi=PNG_DPI, facecolor=LIGHT["card"], metadata={"Software": None})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-NONE = "–"  # noqa: RUF001  an en dash stands for "there is no such value"
+NONE = "–"  # there is no such value
 Value = str | int | float | bool | None
 
 
@@ -25,18 +25,21 @@ def percent(ratio: float | None) -> str:
     if ratio is None:
         return NONE
     if 0 < abs(ratio) < 0.01 or 0.99 < ratio < 1:
-        return f"{min(ratio * 100, 99.9) if ratio > 0 else ratio * 100:.1f} %"
-    return f"{ratio * 100:.0f} %"
+        return f"{min(ratio * 100, 99.9) if ratio > 0 else ratio * 100:.1f}\u00a0%"
+    return f"{ratio * 100:.0f}\u00a0%"
 
 
 def points(difference: float | None) -> str:
     """A difference of two shares in percentage points, with its sign."""
-    return NONE if difference is None else f"{difference * 100:+.0f}".replace("-", "\u2212")
+    if difference is None:
+        return NONE
+    whole = round(difference * 100)
+    return f"{whole:+d}".replace("-", "\u2212") if whole else "0"
 
 
 def interval(low: float, high: float) -> str:
     """Two shares of 1 as one range in percent."""
-    return f"{low * 100:.0f} to {high * 100:.0f} %"
+    return f"{low * 100:.0f} to {high * 100:.0f}\u00a0%"
 
 
 def words(name: str) -> str:
@@ -56,6 +59,7 @@ FORMATS: dict[str, Callable[..., str]] = {
     "words": lambda value: words(str(value)),
     "int": number,
     "float": lambda value: number(value, 2),
+    "short": lambda value: f"{value:.3g}",
     "ms": milliseconds,
     "percent": percent,
     "points": points,

@@ -27,7 +27,7 @@ def draw_timeline(timeline: Timeline, folder: Path, width_in: float, end_s: floa
 
     narrow = width_in < NARROW_BELOW_IN
     stages = _stage_rows(timeline, end_s)
-    rows = len(stages) + 1 + bool(timeline.starved) + bool(timeline.stale)
+    rows = len(stages) + 1 + len(_notable(timeline, end_s))
     heights = [IMAGE_IN * (0.72 if narrow else 1)] * bool(timeline.thumbnails) + [ROW_IN * rows]
     heights += [JOINT_IN] * (len(timeline.joints) if joints else 0)
     top_in, bottom_in = 0.08, 0.98 if narrow else 0.78
@@ -40,18 +40,25 @@ def draw_timeline(timeline: Timeline, folder: Path, width_in: float, end_s: floa
     last = _requests(next(stack), timeline, stages, end_s, narrow)
     if joints:
         for axes, curve in zip(stack, timeline.joints, strict=False):
-            last.tick_params(labelbottom=False)
+            last.tick_params(labelbottom=False, length=0)
             last = _joint(axes, timeline, curve.joint, end_s)
             last.plot(curve.t_s, curve.commanded_rad, color=LIGHT["s2"], linewidth=1.0, linestyle=(0, (3, 2)))
             last.plot(curve.t_s, curve.measured_rad, color=LIGHT["s1"], linewidth=1.3)
     last.set_xlabel("seconds after the command")
-    _legend(figure, timeline, joints, narrow)
+    _legend(figure, timeline, end_s, joints, narrow)
     return figure
 
 
 def _stage_rows(timeline: Timeline, end_s: float) -> list[str]:
     """Stages with a request before `end_s`, in the order they were first asked."""
     return list(dict.fromkeys(bar.stage for bar in timeline.bars if bar.start_s < end_s))
+
+
+def _notable(timeline: Timeline, end_s: float) -> list[tuple[str, str, list[Stretch]]]:
+    """Rows for what went wrong before `end_s`: name, colour, when."""
+    rows = (("held", "bad", timeline.starved), ("stale view", "warn", timeline.stale))
+    before = [(name, colour, [s for s in found if s.start_s < end_s]) for name, colour, found in rows]
+    return [row for row in before if row[2]]
 
 
 def _stack(figure: Figure, heights: list[float], left: float, right: float, top_in: float) -> list[Axes]:
@@ -95,11 +102,10 @@ def _requests(axes: Axes, timeline: Timeline, stages: list[str], end_s: float, n
         bars = [bar for bar in timeline.bars if bar.stage == stage and bar.start_s < end_s]
         lanes = 1 + max(bar.lane for bar in bars)
         _stage_bars(axes, row, bars, lanes, end_s)
-    for name, stretches, colour in (("held", timeline.starved, "bad"), ("stale view", timeline.stale, "warn")):
-        if stretches:
-            spans = [(s.start_s, min(s.end_s, end_s) - s.start_s) for s in stretches if s.start_s < end_s]
-            axes.broken_barh(spans, (len(names) - 0.18, 0.36), color=LIGHT[colour])
-            names.append(name)
+    for name, colour, stretches in _notable(timeline, end_s):
+        spans = [(s.start_s, min(s.end_s, end_s) - s.start_s) for s in stretches]
+        axes.broken_barh(spans, (len(names) - 0.18, 0.36), color=LIGHT[colour])
+        names.append(name)
     if timeline.first_motion_s is not None:
         axes.axvline(timeline.first_motion_s, color=LIGHT["ink"], linewidth=1.0, linestyle=(0, (1, 1.5)))
     axes.set(xlim=(0, end_s), ylim=(len(names) - 0.4, -0.5))
@@ -137,9 +143,7 @@ def _stage_bars(axes: Axes, row: int, bars: list[Bar], lanes: int, end_s: float)
 
 def _phases(axes: Axes, timeline: Timeline, end_s: float) -> None:
     """Blocks with the skill's phase; its name where it fits, at about 5 points a letter."""
-    figure = axes.get_figure()
-    assert figure is not None
-    points = axes.get_position().width * figure.get_figwidth() * 72 / end_s  # per second
+    points = axes.get_window_extent().width * 72 / axes.figure.dpi / end_s  # per second
     for i, phase in enumerate(timeline.phases):
         if phase.start_s >= end_s:
             continue
@@ -171,13 +175,14 @@ def _shade(axes: Axes, phases: tuple[Stretch, ...], end_s: float) -> None:
             axes.axvspan(phase.start_s, min(phase.end_s, end_s), color=LIGHT["shade"], linewidth=0)
 
 
-def _legend(figure: Figure, timeline: Timeline, joints: bool, narrow: bool) -> None:
+def _legend(figure: Figure, timeline: Timeline, end_s: float, joints: bool, narrow: bool) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    used = [part for i, part in enumerate(PARTS) if any(bar.parts_s[i] > 0 for bar in timeline.bars)]
+    bars = [bar for bar in timeline.bars if bar.start_s < end_s]
+    used = [part for i, part in enumerate(PARTS) if any(bar.parts_s[i] > 0 for bar in bars)]
     handles: list[Patch | Line2D] = [Patch(color=LIGHT[part], label=part) for part in used]
-    marks = dict.fromkeys(MARK[bar.status] for bar in timeline.bars if bar.status in MARK)
+    marks = dict.fromkeys(MARK[bar.status] for bar in bars if bar.status in MARK)
     handles += [Patch(facecolor="none", edgecolor=LIGHT[mark], label=MARKED_AS[mark]) for mark in marks]
     if timeline.first_motion_s is not None:
         handles.append(Line2D([], [], color=LIGHT["ink"], linestyle=(0, (1, 1.5)), label="first motion"))

@@ -1,0 +1,107 @@
+"""How fast it runs here: ratios within one run, so that a noisy machine cannot lie. `make bench`.
+
+1. A whole run (stack, deployment, records) against stepping the same world and rendering the same images bare.
+2. Our rasteriser against PyBullet's TinyRenderer, 224x224 RGB + depth + segmentation of the G1 at its table.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+import envs
+from envs.rendering.tiny import TinyRenderer
+from envs.tabletop import TabletopEnv
+from vla_sim import configuration as conf
+from vla_sim.harness.experiment import RunSettings, run_experiment
+from vla_sim.types import Command, Intrinsics, Mode
+
+PAIRS, FRAMES = 5, 30
+OVERRIDES = ["env=pick_place", "episodes=1", "video=false"]
+
+
+def main() -> None:
+    """Measure both and print the table."""
+    table = Table(title="benchmark: medians of ratios within this run")
+    for column in ("what", "ours", "reference", "ratio", "wanted"):
+        table.add_column(column)
+    table.add_row(*harness_row())
+    table.add_row(*renderer_row())
+    Console().print(table)
+
+
+def harness_row() -> tuple[str, ...]:
+    """A run against the bare world, the same number of ticks and images, in alternation."""
+    config = conf.compose(OVERRIDES)
+    settings = conf.settings_of(config, OVERRIDES)
+    robot = conf.build_robot(config)
+    env: TabletopEnv = robot.env  # type: ignore[attr-defined]
+    stack = conf.build_stack(config, robot.spec)
+    ours, bare = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for pair in range(-1, PAIRS):  # the first compiles and fills caches
+            one = replace(settings, episode=replace(settings.episode, seed=pair + 1))
+            took, counts = _timed_run(lambda one=one: run_experiment(robot, stack, one, Path(folder), lambda _: None))
+            reference = _timed(lambda counts=counts: _bare(env, *counts))
+            if pair >= 0:
+                ours.append(took)
+                bare.append(reference)
+    robot.close()
+    ratio = statistics.median(a / b for a, b in zip(ours, bare, strict=True))
+    return ("run / bare world", f"{np.median(ours):.2f} s", f"{np.median(bare):.2f} s", f"{ratio:.2f}", "<= 1.3")
+
+
+def _timed_run(run: Callable[[], dict[str, object]]) -> tuple[float, tuple[int, int]]:
+    start = time.perf_counter()
+    metrics = run()
+    return time.perf_counter() - start, (int(metrics["ticks"]), int(metrics["frames"]))  # type: ignore[call-overload]
+
+
+def _bare(env: TabletopEnv, ticks: int, frames: int) -> None:
+    env.restart(1)
+    hold = Command(np.zeros(len(env.robot_spec.upper_joints)), np.ones(2), mode=Mode.HOLD)
+    every = max(1, ticks // max(frames, 1))
+    for tick in range(ticks):
+        if tick % every == 0:
+            env.capture("head")
+        env.advance(hold)
+
+
+def renderer_row() -> tuple[str, ...]:
+    """One frame of the robot at its table, by both renderers in alternation."""
+    env = envs.make("VlaSim/PickPlace-v0")
+    env.restart(3)
+    cameras = env.cameras
+    intrinsics = Intrinsics.from_fov(224, 224, np.radians(60))
+    pose = cameras.pose_in_world(cameras.specs["third_person"])
+    tiny = TinyRenderer(env.world.client)
+    parts = cameras.part_poses()
+    ours, theirs = [], []
+    for i in range(FRAMES + 1):
+        a = _timed(lambda: cameras.renderer.render(intrinsics, pose, parts))
+        b = _timed(lambda: tiny.render(intrinsics, pose, parts))
+        if i:
+            ours.append(a)
+            theirs.append(b)
+    env.close()
+    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+    name = f"raster / TinyRenderer, {len(cameras.scene.faces)} triangles"
+    return (name, f"{1e3 * np.median(ours):.2f} ms", f"{1e3 * np.median(theirs):.2f} ms", f"{ratio:.3f}", "<= 0.2")
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

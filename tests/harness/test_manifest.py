@@ -1,0 +1,53 @@
+"""The manifest says what was run, tolerates what cannot be known, and keeps the host apart."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from vla_sim.harness.manifest import build_manifest, cpu_model, git_state, package_versions
+
+
+def test_the_manifest_is_json_and_names_the_run() -> None:
+    manifest = build_manifest({"a": 1}, "beef", [3, 4], control_rate_hz=100.0, overrides=["deploy=cloud", "seed=1"])
+    assert json.loads(json.dumps(manifest, allow_nan=False)) == manifest
+    assert manifest["variant"] == "deploy=cloud, seed=1" and manifest["seeds"] == [3, 4]
+    assert manifest["content_hash"] == "beef" and manifest["versions"]["numpy"].count(".") >= 1
+    assert set(manifest["host"]) == {"platform", "cpu", "cores"} and manifest["host"]["cpu"]
+
+
+def test_equal_configurations_have_equal_digests_on_any_host() -> None:
+    digests = {
+        build_manifest(c, "", [], control_rate_hz=100.0)["config_digest"] for c in ({"a": 1, "b": 2}, {"b": 2, "a": 1})
+    }
+    assert len(digests) == 1
+
+
+def test_packages_that_are_not_installed_are_left_out() -> None:
+    assert list(package_versions(("numpy", "no-such-package"))) == ["numpy"]
+
+
+def test_a_folder_without_git_has_no_state(tmp_path: Path) -> None:
+    assert git_state(tmp_path / "absent") is None
+
+
+def test_git_state_tells_local_changes(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+
+    git("init")
+    (tmp_path / "file").write_text("one")
+    git("add", "file")
+    git("commit", "-m", "first")
+    clean = git_state(tmp_path)
+    assert clean is not None and len(clean["commit"]) == 40 and clean["modified"] is False
+    (tmp_path / "file").write_text("two")
+    assert git_state(tmp_path) == {**clean, "modified": True}
+
+
+def test_the_processor_is_named_or_something_else_is(tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text("processor: 0\nmodel name\t: Fast Chip 9\nmodel name\t: Fast Chip 9\n")
+    assert cpu_model(tmp_path / "cpuinfo") == "Fast Chip 9"
+    assert cpu_model(tmp_path / "absent")

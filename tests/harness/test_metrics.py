@@ -1,0 +1,155 @@
+"""Metrics of records small enough to work out by hand."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vla_sim.harness.budgets import Budget
+from vla_sim.harness.metrics import compute_metrics
+from vla_sim.telemetry.recorder import EpisodeRow, Recorder, SpanRow
+
+JOINTS = ("elbow",)
+WON = EpisodeRow(0, 5, "lift", True, "lifted", "", 4.0, 0.5, 1.5, 1, 0, 0, 400, 10, 1, 0, 0, 2, 1, False, False, 0)
+LOST = WON._replace(episode=1, success=False, reason="robot_fell", sim_s=6.0, ttfa_s=2.5, fell=True)
+CRASHED = WON._replace(episode=2, success=False, reason="error", error="ValueError: no", sim_s=0.0, ttfa_s=None)
+
+
+def span(request: int, start_s: float, took_s: float, **changes: Any) -> SpanRow:
+    base = SpanRow(0, request, "perception", "cloud", "ok", start_s, start_s + took_s, 0.05, 0.0, took_s - 0.06, 0.01,
+                   1_000_000, 1000)  # fmt: skip
+    return base._replace(**changes)
+
+
+def metrics(recorder: Recorder, **options: Any) -> dict[str, Any]:
+    frames = {name: table.to_pandas() for name, table in recorder.tables().items()}
+    found = compute_metrics(**frames, budget=Budget(), upper_joints=JOINTS, control_rate_hz=100.0, **options)
+    json.dumps(found, allow_nan=False)  # strict JSON in every case
+    return found
+
+
+def recorder_with(*rows: EpisodeRow) -> Recorder:
+    recorder = Recorder(JOINTS, ())
+    for row in rows:
+        recorder.episode(row)
+    return recorder
+
+
+def drive(recorder: Recorder, commanded: Any, episode: int = 0, **columns: Any) -> None:
+    """Ticks of 10 ms; a column is a value for each tick, `t_s` shifts it."""
+    for k, angle in enumerate(commanded):
+        own = {name: values[k] for name, values in columns.items()}
+        t_s, phase = own.pop("t_s", 0.01 * k), own.pop("phase", "lift")
+        recorder.tick(episode, k, t_s, phase, [angle], [angle], [], **own)
+
+
+def test_success_counts_crashes_as_failures() -> None:
+    found = metrics(recorder_with(WON, LOST, CRASHED), reference_success=1.0)
+    assert found["success_rate"] == pytest.approx(1 / 3) and found["episodes"] == 3 and found["errors"] == 1
+    assert found["rt_degradation"] == pytest.approx(2 / 3)
+    assert found["reasons"] == {"error": 1, "lifted": 1, "robot_fell": 1}
+    assert found["falls"] == 1 and found["safety"] == {"interventions": 6, "violations": 3}
+    assert found["sim_s"] == 10.0 and found["wall_s"] == 1.5
+    assert found["ttfa_ms"] == pytest.approx({"p50": 2000.0, "p95": 2450.0})
+    assert found["budget"]["total"] == {"limit_ms": 2000.0, "met_ratio": pytest.approx(1 / 3)}
+
+
+def test_nothing_recorded_is_null_not_nan() -> None:
+    found = metrics(Recorder(JOINTS, ()))
+    assert found["success_rate"] is None and found["success_ci95"] == [0.0, 1.0] and found["rt_degradation"] is None
+    assert found["latency_ms"] == {} and found["ttfa_ms"]["p50"] is None and found["network"]["up_mbps"] is None
+    assert found["control"]["rate_hz"] is None and found["motion"]["jerk"] is None
+
+
+def test_latency_its_parts_and_the_budget() -> None:
+    recorder = recorder_with(WON)
+    for i, (took_s, status) in enumerate([(0.1, "ok"), (0.2, "ok"), (0.4, "late"), (1.0, "lost")]):
+        recorder.span(span(i, float(i), took_s, status=status))
+    found = metrics(recorder)
+    latency = found["latency_ms"]["perception"]
+    assert latency["p50"] == pytest.approx(200) and latency["max"] == pytest.approx(400)
+    assert latency["parts"] == pytest.approx({"uplink": 50, "queue": 0, "compute": 700 / 3 - 60, "downlink": 10})
+    assert found["budget"]["perception"] == {"limit_ms": 300.0, "met_ratio": 0.5}  # of four asked, two in time
+    assert found["budget"]["voice"] == {"limit_ms": 300.0, "met_ratio": None}
+    assert found["queue"]["skipped_actions"] == 1
+    assert found["network"] == pytest.approx({"up_mbps": 8.0, "down_mbps": 0.008})
+
+
+def test_reaction_waits_for_the_next_tick() -> None:
+    recorder = recorder_with(WON)
+    drive(recorder, np.zeros(50))
+    recorder.span(span(1, 0.1, 0.123))  # answered at 0.223, used at 0.23
+    recorder.span(span(2, 0.2, 0.1))  # answered at 0.30 exactly, used then
+    recorder.span(span(3, 0.45, 0.2))  # answered after the last tick
+    recorder.span(span(4, 0.0, 0.1, episode=1))  # its episode has no ticks
+    assert metrics(recorder)["reaction_ms"] == pytest.approx({"p50": 115.0, "p95": 128.5})
+
+
+def test_a_punctual_loop_has_no_error_and_no_misses() -> None:
+    recorder = recorder_with(WON)
+    for episode in range(2):
+        drive(recorder, np.zeros(30), episode, control_s=[0.002] * 30, safety_s=[0.001] * 30)
+    control = metrics(recorder)["control"]
+    assert control["rate_hz"] == pytest.approx(100.0)
+    assert control["period_error_us"]["max"] == 0.0 and control["lateness_us"]["max"] == 0.0
+    assert control["execution_us"]["p50"] == pytest.approx(3000, rel=1e-6)
+    assert control["deadline_miss_ratio"] == 0.0 and control["longest_miss_run"] == 0
+
+
+def test_late_and_slow_ticks_are_misses_and_runs_end_with_the_episode() -> None:
+    recorder = recorder_with(WON)
+    slow = [0.001] * 6 + [0.011] * 2
+    late = [0.01 * k + (0.0095 if k == 3 else 0.0) for k in range(8)]
+    drive(recorder, np.zeros(8), 0, control_s=slow, t_s=late)
+    drive(recorder, np.zeros(8), 1, control_s=slow[::-1])
+    control = metrics(recorder)["control"]
+    assert control["deadline_miss_ratio"] == pytest.approx(5 / 16)
+    assert control["longest_miss_run"] == 2
+    assert control["lateness_us"]["max"] == pytest.approx(9500)
+    assert control["period_error_us"]["max"] == pytest.approx(9500)
+
+
+def test_jerk_of_a_cubic_is_its_third_derivative() -> None:
+    recorder = recorder_with(WON)
+    t_s = np.arange(100) * 0.01
+    drive(recorder, 5 * t_s**3, 0)
+    drive(recorder, 5 * t_s**3 + 2, 1)  # the step between episodes is not motion
+    assert metrics(recorder)["motion"]["jerk"] == pytest.approx(30.0, rel=0.02)
+
+
+def test_a_seam_jump_is_a_departure_from_constant_velocity_where_an_answer_takes_over() -> None:
+    recorder = recorder_with(WON)
+    line = 0.01 * np.arange(40)
+    line[20:] += 0.3  # at the seam
+    line[30:] += 0.9  # not at a seam
+    drive(recorder, line, phase=["approach"] * 20 + ["descend"] * 20)
+    assert metrics(recorder)["motion"]["seam_jump_rad_p99"] == pytest.approx(0.3, abs=1e-5)
+
+
+def test_a_newer_detection_is_a_seam() -> None:
+    recorder = recorder_with(WON)
+    line = np.where(np.arange(40) >= 25, 0.2, 0.0)
+    drive(recorder, line, detection_age_s=[0.01 * (k % 25) for k in range(40)])
+    assert metrics(recorder)["motion"]["seam_jump_rad_p99"] == pytest.approx(0.2, abs=1e-5)
+
+
+def test_starved_and_stale_ticks() -> None:
+    recorder = recorder_with(WON)
+    drive(recorder, np.zeros(10), starved=[True] * 3 + [False] * 7, stale=[False] * 8 + [True] * 2)
+    assert metrics(recorder)["queue"] == {"starved_ticks": 3, "stale_action_ratio": 0.2, "skipped_actions": 0}
+
+
+def test_control_and_safety_are_measured_in_the_ticks() -> None:
+    recorder = recorder_with(WON)
+    drive(recorder, np.zeros(10), control_s=[0.002] * 9 + [0.2], safety_s=[0.001] * 10)
+    found = metrics(recorder)
+    assert found["latency_ms"]["control"]["max"] == pytest.approx(200, rel=1e-6)
+    assert found["budget"]["control"]["met_ratio"] == 0.9 and found["budget"]["safety"]["met_ratio"] == 1.0
+
+
+def test_a_refused_command_is_not_held_against_the_budget() -> None:
+    found = metrics(recorder_with(WON, WON._replace(episode=1, refused=True, ttfa_s=None)))
+    assert found["budget"]["total"]["met_ratio"] == 1.0

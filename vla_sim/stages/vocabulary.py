@@ -1,0 +1,151 @@
+"""The words the stack understands, as tables. Objects and colours are those of `vla_sim.catalogue`.
+
+A new synonym is one more word in a table. Verbs and polite words may be phrases; everything else is a single word.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+
+from vla_sim.catalogue import COLOURS, GRASPABLE, SHAPES
+from vla_sim.errors import nearest
+
+CONTAINERS = tuple(name for name, shape in SHAPES.items() if shape.kind == "tray")
+
+_SHAPE_SYNONYMS = {
+    "cube": "block box die dice brick",
+    "mug": "cup teacup beaker tumbler",
+    "bottle": "flask vial flagon",
+    "ball": "sphere orb globe",
+    "tray": "dish plate platter",
+}
+_COLOUR_SYNONYMS = {
+    "red": "crimson scarlet ruby vermilion",
+    "yellow": "gold golden lemon",
+    "green": "emerald lime",
+    "cyan": "turquoise aqua teal",
+    "blue": "azure navy cobalt",
+    "purple": "violet magenta lilac mauve",
+}
+
+
+def _by_word(synonyms: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    return {word: name for name in names for word in (name, *synonyms.get(name, "").split())}
+
+
+def _plural(word: str) -> str:
+    return word + ("es" if word.endswith(("s", "sh", "x")) else "s")
+
+
+SHAPE_WORDS = _by_word(_SHAPE_SYNONYMS, SHAPES)  # word -> key of SHAPES
+COLOUR_WORDS = _by_word(_COLOUR_SYNONYMS, COLOURS)  # word -> key of COLOURS
+PLURALS = frozenset(_plural(word) for word in SHAPE_WORDS)
+# Colours people say that no paint of the catalogue has: refused by name, never taken for an idle adjective.
+OTHER_COLOURS = frozenset(
+    "orange pink black white grey gray brown beige silver maroon tan ivory cream indigo khaki peach rose".split()
+)
+
+VERBS = {
+    "pick": (
+        "pick", "pick up", "grab", "take", "get", "lift", "fetch", "grasp", "collect", "raise", "seize", "retrieve",
+        "bring", "lift up", "take up", "grab hold of", "take hold of", "get hold of", "go get", "go fetch",
+    ),
+    "place": (
+        "place", "put", "drop", "set", "move", "lay", "deposit", "transfer", "carry", "stow", "put down", "set down",
+        "lay down", "drop off",
+    ),
+    "stop": (
+        "stop", "halt", "freeze", "abort", "cancel", "emergency stop", "stand still", "hold still", "keep still",
+        "do not move", "don't move", "dont move",
+    ),
+}  # fmt: skip
+VERB_PHRASES = {tuple(phrase.split()): verb for verb, phrases in VERBS.items() for phrase in phrases}
+
+# Said for manners; they carry no meaning and cost no confidence.
+POLITE = frozenset(
+    tuple(phrase.split())
+    for phrase in (
+        "please", "kindly", "robot", "hey", "hi", "hello", "ok", "okay", "thanks", "thank you", "thank you very much",
+        "could you", "can you", "would you", "will you", "i want you to", "i need you to", "i would like you to",
+        "i'd like you to", "go ahead and", "go and", "for me", "me", "just", "now", "then",
+    )
+)  # fmt: skip
+
+# Skipped too, but each lowers the confidence: it may have meant something.
+SKIPPED = frozenset(
+    "um uh er erm well so like actually quickly slowly carefully gently immediately again up down out here there small "
+    "little tiny big large huge tall short round square old new nice lovely pretty plain light dark bright pale "
+    "coloured colored painted plastic wooden metal rubber glass ceramic coffee tea water tennis toy serving which is"
+    .split()
+)  # fmt: skip
+DETERMINERS = frozenset("the a an any some my your our that this".split())
+PRONOUNS = frozenset("it that this".split())
+QUANTITIES = frozenset("all both every each two three four five several many everything them these those".split())
+GENERIC = frozenset("one thing object item something anything".split())
+NEGATIONS = frozenset(
+    "not don't dont never cannot can't cant won't shouldn't mustn't without except avoid nothing neither nor no".split()
+)
+SURFACES = frozenset("table desk bench counter tabletop worktop".split())  # on them everything stands
+
+# Prepositions of several words, and the single word that stands for them.
+COMPOUNDS = {
+    ("in", "to"): "into",
+    ("on", "to"): "onto",
+    ("over", "to"): "to",
+    ("on", "top", "of"): "on",
+    ("inside", "of"): "inside",
+    ("out", "of"): "from",
+    ("off", "of"): "from",
+    ("next", "to"): "beside",
+    ("close", "to"): "near",
+    ("in", "front", "of"): "near",
+}
+INTO = frozenset("into onto to inside in on upon within".split())  # lead to a destination
+TOWARDS = frozenset("into onto to".split())  # of these, the ones that cannot say where a thing is now
+FROM = frozenset("from off".split())
+RELATIONS = frozenset(
+    "of with at by near behind beside besides under underneath beneath over above below between against around through "
+    "across towards toward left right".split()
+)
+PREPOSITIONS = INTO | FROM | RELATIONS
+
+
+def tokenise(text: str) -> tuple[str, ...]:
+    """Lower-case words without punctuation; apostrophes inside a word stay."""
+    plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
+    return tuple(re.findall(r"[^\W_]+(?:'[^\W_]+)*", plain))
+
+
+def phrase_at(words: Sequence[str], start: int, phrases: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """The longest of `phrases` that begins at `words[start]`; empty when none does."""
+    longest: tuple[str, ...] = ()
+    for phrase in phrases:
+        if len(phrase) > len(longest) and tuple(words[start : start + len(phrase)]) == phrase:
+            longest = phrase
+    return longest
+
+
+def closest(word: str, table: Mapping[str, str], choices: Iterable[str]) -> str:
+    """A hint: the nearest of `choices` to `word`, found also through the synonyms in `table` (word -> choice)."""
+    options = tuple(choices)
+    known = [synonym for synonym, name in table.items() if name in options]
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return nearest(table[close[0]] if close else word, options)
+
+
+def closest_verb(word: str) -> str:
+    """A hint that names the nearest verb."""
+    return closest(word, {" ".join(phrase): verb for phrase, verb in VERB_PHRASES.items()}, VERBS)
+
+
+def closest_object(word: str, choices: Iterable[str] = GRASPABLE) -> str:
+    """A hint that names the nearest object."""
+    return closest(word, SHAPE_WORDS, choices)
+
+
+def closest_colour(word: str) -> str:
+    """A hint that names the nearest colour."""
+    return closest(word, COLOUR_WORDS, COLOURS)
