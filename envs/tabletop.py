@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from envs.actions import command_of
 from envs.cameras import Cameras, SensorNoise
 from envs.scene import Layout
 from envs.world import Physics, World
@@ -24,8 +25,9 @@ Obs = dict[str, Any]
 class TabletopEnv(gym.Env[Obs, dict[str, Any]]):
     """A humanoid on its feet in front of a table.
 
-    Action: `base_velocity` [3] (m/s, m/s, rad/s), `joints` [17] upper-body targets (rad), `grips` [2] (0 closed,
-    1 open), `mode` (0 track, 1 hold, 2 damp). Anything not finite is taken as hold; the rest is clipped to the space.
+    Action: `base_velocity` [3] in -1...1 of the robot's fastest, `joints` [17] upper-body targets in -1...1 between
+    their limits, `grips` [2] (0 closed, 1 open), `mode` (0 track, 1 hold, 2 damp). Anything not finite is taken as
+    hold; the rest is clipped to the space. `envs.actions` converts to and from a `Command` in radians.
 
     Observation: `joints` [29] rad, `joint_velocities` [29] rad/s, `grips` [2]; with `obs_mode="state"` also the
     privileged `target_position`, `target_velocity`, `tray_position` [3] m and `target_yaw` [1] rad in the base frame;
@@ -82,7 +84,7 @@ class TabletopEnv(gym.Env[Obs, dict[str, Any]]):
 
     def step(self, action: dict[str, Any]) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
         """One control period. Reward 1 at success, else 0."""
-        self.advance(command_of(action))
+        self.advance(command_of(action, self.robot_spec))
         verdict = self._verdict
         timed_out = verdict is not None and verdict.reason == "time_out"
         ended = verdict is not None and not timed_out
@@ -150,11 +152,10 @@ class TabletopEnv(gym.Env[Obs, dict[str, Any]]):
 
     def _action_space(self) -> spaces.Dict:
         spec = self.robot_spec
-        fastest = np.array(spec.base_velocity_max) + 1e-3  # a space needs some width, even for a robot that stands
         return spaces.Dict(
             {
-                "base_velocity": spaces.Box(-fastest, fastest, dtype=np.float64),
-                "joints": spaces.Box(spec.lower_rad, spec.upper_rad, dtype=np.float64),
+                "base_velocity": spaces.Box(-1.0, 1.0, (3,), np.float64),
+                "joints": spaces.Box(-1.0, 1.0, (len(spec.upper_joints),), np.float64),
                 "grips": spaces.Box(0.0, 1.0, (len(spec.hands),), np.float64),
                 "mode": spaces.Discrete(len(Mode)),
             }
@@ -212,9 +213,3 @@ class TabletopEnv(gym.Env[Obs, dict[str, Any]]):
             "reason": "" if verdict is None else verdict.reason,
             "time_s": self.world.time_s,
         }
-
-
-def command_of(action: dict[str, Any]) -> Command:
-    """A gymnasium action as a `Command`."""
-    joints, grips, base = (np.asarray(action[k], dtype=np.float64) for k in ("joints", "grips", "base_velocity"))
-    return Command(joints, grips, base, Mode(int(action["mode"])))

@@ -1,7 +1,7 @@
 """The scripted expert: the stack's own hands guided by the simulator's truth instead of a camera.
 
 It shows that a task can be done, and labels demonstrations. It speaks to any environment of ours through gymnasium
-alone: observations of `obs_mode="state"` in, actions out.
+alone: observations of `obs_mode="state"` in, commands out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vla_sim.stages.motion import Motion
 from vla_sim.stages.planner import RulePlanner
 from vla_sim.stages.skills import MotionConfig, Tick
 from vla_sim.stages.tracking import Estimate
-from vla_sim.types import Array, Detection, Mode, ObjectQuery, RobotState, Utterance
+from vla_sim.types import Array, Command, Detection, ObjectQuery, RobotState, Utterance
 
 MOVING_M_S = 0.015
 
@@ -38,8 +38,8 @@ class Expert:
         plan = RulePlanner()(IntentGrammar()(Utterance(info["instruction"])))
         self._motion.start(plan)
 
-    def act(self, obs: dict[str, Any], info: dict[str, Any]) -> dict[str, Any]:
-        """The action for one step."""
+    def act(self, obs: dict[str, Any], info: dict[str, Any]) -> Command:
+        """The command for one step (`envs.actions.action_of` makes an action of it)."""
         motion, state = self._motion, self._state(obs, info)
         estimates = {str(query): self._truth(query, obs, info["time_s"]) for query in motion.queries}
         motion.tick(Tick(info["time_s"], state, estimates))
@@ -47,12 +47,7 @@ class Expert:
             motion.answer(self._plan_grasp(motion.request))
         command = motion.command()
         self._commanded[self._spec.upper_index] = command.joints_rad
-        return {
-            "base_velocity": np.zeros(3),
-            "joints": np.clip(command.joints_rad, self._spec.lower_rad, self._spec.upper_rad),
-            "grips": command.grips,
-            "mode": np.int64(Mode.TRACK.value),
-        }
+        return command
 
     def _state(self, obs: dict[str, Any], info: dict[str, Any]) -> RobotState:
         joints, speeds = np.array(obs["joints"]), np.array(obs["joint_velocities"])

@@ -113,7 +113,7 @@ def run_variant(config: DictConfig) -> float | None:
     from vla_sim import configuration as conf
     from vla_sim.harness.experiment import run_experiment
     from vla_sim.progress import EpisodeProgress, print_summary
-    from vla_sim.report.render import write_report
+    from vla_sim.report.page import write_report
 
     job = HydraConfig.get()
     chosen = [word for word in job.overrides.task if not word.startswith("hydra.")]

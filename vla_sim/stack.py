@@ -32,7 +32,7 @@ class AgentConfig:
     camera: str = "head"
     camera_rate_hz: float = 20.0
     camera_latency_s: float = 0.015  # from the light to the agent
-    max_in_flight: int = 32  # perception requests under way; a frame more is skipped
+    max_in_flight: int = 2  # perception requests under way; a frame more is skipped
     frame_buffer: int = 5  # newest detections kept for a plan that comes late
     deadlines_s: dict[str, float] = field(
         default_factory=lambda: {"intent": 1.0, "planning": 5.0, "perception": 2.0, "grasp": 2.0}

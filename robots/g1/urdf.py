@@ -11,6 +11,7 @@ What is changed, and why:
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from robots.g1.model import HANDS, Gripper, finger_joints
 from vla_sim.errors import ConfigError
 from vla_sim.types import Array
 
-SOURCE = "share/example-robot-data/robots/g1_description"
+SOURCE = "cmeel.prefix/share/example-robot-data/robots/g1_description"
 PACKAGE = "package://example-robot-data/robots/g1_description/"
 KEEP_TRIANGLES, LEAST_TRIANGLES, WELD_M = 0.02, 150, 0.002
 UNSEEN_LINKS = ("logo_link", "pelvis_contour_link")  # decoration
@@ -57,13 +58,15 @@ def g1_files() -> G1Files:
 
 
 def _source_folder() -> Path:
-    import cmeel
-
-    for place in cmeel.__path__:
-        folder = Path(place).parent / "cmeel.prefix" / SOURCE
-        if folder.is_dir():
-            return folder
-    raise ConfigError("robot=g1", "the model of the G1 was not found", "pip install example-robot-data==6.0.0")
+    hint = "pip install example-robot-data==6.0.0"
+    try:
+        files = importlib.metadata.distribution("example-robot-data")
+    except importlib.metadata.PackageNotFoundError:
+        raise ConfigError("robot=g1", "the model of the G1 is not installed", hint) from None
+    folder = Path(str(files.locate_file(SOURCE)))
+    if not folder.is_dir():
+        raise ConfigError("robot=g1", "the installed example-robot-data has no G1", hint)
+    return folder
 
 
 def _build(source: Path, folder: Path) -> None:

@@ -12,9 +12,12 @@ from vla_sim.harness.manifest import build_manifest, cpu_model, git_state, packa
 def test_the_manifest_is_json_and_names_the_run() -> None:
     manifest = build_manifest({"a": 1}, "beef", [3, 4], control_rate_hz=100.0, overrides=["deploy=cloud", "seed=1"])
     assert json.loads(json.dumps(manifest, allow_nan=False)) == manifest
-    assert manifest["variant"] == "deploy=cloud, seed=1" and manifest["seeds"] == [3, 4]
-    assert manifest["content_hash"] == "beef" and manifest["versions"]["numpy"].count(".") >= 1
-    assert set(manifest["host"]) == {"platform", "cpu", "cores"} and manifest["host"]["cpu"]
+    assert manifest["variant"] == "deploy=cloud, seed=1"
+    assert manifest["seeds"] == [3, 4]
+    assert manifest["content_hash"] == "beef"
+    assert manifest["versions"]["numpy"].count(".") >= 1
+    assert set(manifest["host"]) == {"platform", "cpu", "cores"}
+    assert manifest["host"]["cpu"]
 
 
 def test_equal_configurations_have_equal_digests_on_any_host() -> None:
@@ -42,7 +45,9 @@ def test_git_state_tells_local_changes(tmp_path: Path) -> None:
     git("add", "file")
     git("commit", "-m", "first")
     clean = git_state(tmp_path)
-    assert clean is not None and len(clean["commit"]) == 40 and clean["modified"] is False
+    assert clean is not None
+    assert len(clean["commit"]) == 40
+    assert clean["modified"] is False
     (tmp_path / "file").write_text("two")
     assert git_state(tmp_path) == {**clean, "modified": True}
 

@@ -48,20 +48,29 @@ def drive(recorder: Recorder, commanded: Any, episode: int = 0, **columns: Any) 
 
 def test_success_counts_crashes_as_failures() -> None:
     found = metrics(recorder_with(WON, LOST, CRASHED), reference_success=1.0)
-    assert found["success_rate"] == pytest.approx(1 / 3) and found["episodes"] == 3 and found["errors"] == 1
+    assert found["success_rate"] == pytest.approx(1 / 3)
+    assert found["episodes"] == 3
+    assert found["errors"] == 1
     assert found["rt_degradation"] == pytest.approx(2 / 3)
     assert found["reasons"] == {"error": 1, "lifted": 1, "robot_fell": 1}
-    assert found["falls"] == 1 and found["safety"] == {"interventions": 6, "violations": 3}
-    assert found["sim_s"] == 10.0 and found["wall_s"] == 1.5
+    assert found["falls"] == 1
+    assert found["safety"] == {"interventions": 6, "violations": 3}
+    assert found["sim_s"] == 10.0
+    assert found["wall_s"] == 1.5
     assert found["ttfa_ms"] == pytest.approx({"p50": 2000.0, "p95": 2450.0})
     assert found["budget"]["total"] == {"limit_ms": 2000.0, "met_ratio": pytest.approx(1 / 3)}
 
 
 def test_nothing_recorded_is_null_not_nan() -> None:
     found = metrics(Recorder(JOINTS, ()))
-    assert found["success_rate"] is None and found["success_ci95"] == [0.0, 1.0] and found["rt_degradation"] is None
-    assert found["latency_ms"] == {} and found["ttfa_ms"]["p50"] is None and found["network"]["up_mbps"] is None
-    assert found["control"]["rate_hz"] is None and found["motion"]["jerk"] is None
+    assert found["success_rate"] is None
+    assert found["success_ci95"] == [0.0, 1.0]
+    assert found["rt_degradation"] is None
+    assert found["latency_ms"] == {}
+    assert found["ttfa_ms"]["p50"] is None
+    assert found["network"]["up_mbps"] is None
+    assert found["control"]["rate_hz"] is None
+    assert found["motion"]["jerk"] is None
 
 
 def test_latency_its_parts_and_the_budget() -> None:
@@ -70,7 +79,8 @@ def test_latency_its_parts_and_the_budget() -> None:
         recorder.span(span(i, float(i), took_s, status=status))
     found = metrics(recorder)
     latency = found["latency_ms"]["perception"]
-    assert latency["p50"] == pytest.approx(200) and latency["max"] == pytest.approx(400)
+    assert latency["p50"] == pytest.approx(200)
+    assert latency["max"] == pytest.approx(400)
     assert latency["parts"] == pytest.approx({"uplink": 50, "queue": 0, "compute": 700 / 3 - 60, "downlink": 10})
     assert found["budget"]["perception"] == {"limit_ms": 300.0, "met_ratio": 0.5}  # of four asked, two in time
     assert found["budget"]["voice"] == {"limit_ms": 300.0, "met_ratio": None}
@@ -94,9 +104,11 @@ def test_a_punctual_loop_has_no_error_and_no_misses() -> None:
         drive(recorder, np.zeros(30), episode, control_s=[0.002] * 30, safety_s=[0.001] * 30)
     control = metrics(recorder)["control"]
     assert control["rate_hz"] == pytest.approx(100.0)
-    assert control["period_error_us"]["max"] == 0.0 and control["lateness_us"]["max"] == 0.0
+    assert control["period_error_us"]["max"] == 0.0
+    assert control["lateness_us"]["max"] == 0.0
     assert control["execution_us"]["p50"] == pytest.approx(3000, rel=1e-6)
-    assert control["deadline_miss_ratio"] == 0.0 and control["longest_miss_run"] == 0
+    assert control["deadline_miss_ratio"] == 0.0
+    assert control["longest_miss_run"] == 0
 
 
 def test_late_and_slow_ticks_are_misses_and_runs_end_with_the_episode() -> None:
@@ -147,7 +159,8 @@ def test_control_and_safety_are_measured_in_the_ticks() -> None:
     drive(recorder, np.zeros(10), control_s=[0.002] * 9 + [0.2], safety_s=[0.001] * 10)
     found = metrics(recorder)
     assert found["latency_ms"]["control"]["max"] == pytest.approx(200, rel=1e-6)
-    assert found["budget"]["control"]["met_ratio"] == 0.9 and found["budget"]["safety"]["met_ratio"] == 1.0
+    assert found["budget"]["control"]["met_ratio"] == 0.9
+    assert found["budget"]["safety"]["met_ratio"] == 1.0
 
 
 def test_a_refused_command_is_not_held_against_the_budget() -> None:

@@ -44,7 +44,8 @@ def test_an_empty_recorder_writes_empty_tables_with_all_columns(tmp_path: Path) 
     Recorder(JOINTS, HANDS).write(tmp_path)
     for name in schema.TABLES:
         table = pq.read_table(tmp_path / f"{name}.parquet")
-        assert table.num_rows == 0 and table.num_columns >= len(schema.TICK_SCALARS)
+        assert table.num_rows == 0
+        assert table.num_columns >= len(schema.TICK_SCALARS)
 
 
 def test_equal_records_are_equal_bytes_and_nothing_else_is_left_behind(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,14 +34,18 @@ def problem(folder: Path) -> str:
 
 def test_a_run_is_read_back(tmp_path: Path) -> None:
     run = store.load_run(write_run(tmp_path / "run"))
-    assert run.config == {"seed": 3} and run.metrics == {"episodes": 1}
-    assert len(run.ticks) == 30 and len(run.spans) == 2 and run.episodes["reason"].tolist() == ["lifted"]
+    assert run.config == {"seed": 3}
+    assert run.metrics == {"episodes": 1}
+    assert len(run.ticks) == 30
+    assert len(run.spans) == 2
+    assert run.episodes["reason"].tolist() == ["lifted"]
 
 
 def test_a_missing_folder_names_the_nearest_run(tmp_path: Path) -> None:
     write_run(tmp_path / "pick_place_cloud")
     text = problem(tmp_path / "pick_place_clod")
-    assert "no such folder" in text and f"did you mean '{tmp_path / 'pick_place_cloud'}'?" in text
+    assert "no such folder" in text
+    assert f"did you mean '{tmp_path / 'pick_place_cloud'}'?" in text
 
 
 def test_a_missing_folder_is_sought_below_the_last_one_that_exists(tmp_path: Path) -> None:
@@ -56,7 +61,8 @@ def test_a_missing_folder_far_from_any_run_gets_advice(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     (write_run(tmp_path / "run") / name).unlink()
     text = problem(tmp_path / "run")
-    assert name in text and "did not finish" in text
+    assert name in text
+    assert "did not finish" in text
 
 
 def test_a_folder_without_any_record_is_not_a_run(tmp_path: Path) -> None:
@@ -82,14 +88,14 @@ def test_tables_of_another_run_are_noticed(tmp_path: Path) -> None:
 
 
 def test_the_hash_ignores_wall_time_and_nothing_else(tmp_path: Path) -> None:
-    def digest(**changes: object) -> str:
+    def digest(**changes: Any) -> str:
         recorder = Recorder(JOINTS, HANDS)
         recorder.episode(EPISODE._replace(**changes))
         recorder.span(SPAN)
         return hash_tables(recorder.tables())
 
     assert digest() == digest(wall_s=99.0)
-    variants = [{}, {"sim_s": 9.6}, {"ttfa_s": 0.0}, {"reason": "lifte"}, {"seed": 43}, {"success": False}]
+    variants: list[dict[str, Any]] = [{}, {"sim_s": 9.6}, {"ttfa_s": 0.0}, {"reason": "lifte"}, {"seed": 43}, {"success": False}]
     assert len({digest(**change) for change in variants}) == len(variants)
 
 
@@ -113,7 +119,7 @@ def test_a_configuration_hash_ignores_the_order_of_keys() -> None:
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     store.atomic_write_json(path, {"a": 1})
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not JSON compliant"):
         store.atomic_write_json(path, {"a": float("nan")})
 
     def break_halfway(stream: object) -> None:

@@ -93,7 +93,7 @@ class VirtualExecutor:
                 self._site(stage).device.profile(stage)
 
     def in_flight(self, stage: str) -> int:
-        """Requests to a stage that are not over yet."""
+        """Requests to a stage that are under way in the deployment; an imposed delay occupies nothing and does not count."""
         return self._in_flight[stage]
 
     def submit(
@@ -134,7 +134,7 @@ class VirtualExecutor:
             on_deadline=on_deadline,
         )
         self._requests += 1
-        self._in_flight[stage_name] += 1
+        self._in_flight[stage_name] += stage_name not in self._delay_ns
         if request.deadline_ns is not None:
             self._at(request.deadline_ns, partial(self._deadline, request))
         if stage_name in self._delay_ns:
@@ -222,7 +222,7 @@ class VirtualExecutor:
             request.status = "late"
         request.done = True
         span = self._span(request, end_ns)
-        self._in_flight[request.stage] -= 1
+        self._in_flight[request.stage] -= request.stage not in self._delay_ns
         self.counters[request.stage, span.status] += 1
         self._sink(span)
         request.on_done(Answer(request.value, span, request.error))

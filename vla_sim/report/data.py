@@ -172,9 +172,10 @@ def _stage_order(stage: str) -> tuple[int, str]:
 def _headline(success: Success) -> str:
     if not success.episodes:
         return "No episode was run."
+    if success.episodes == 1:
+        return f"It {'did' if success.successes else 'did not do'} its job in its one episode."
     if success.successes == success.episodes:
-        many = f"all {success.episodes} episodes" if success.episodes > 1 else "the one episode"
-        return f"It did its job in {many}."
+        return f"It did its job in all {success.episodes} episodes."
     if not success.successes:
         return f"It did not do its job in any of {success.episodes} episodes."
     return f"It did its job in {success.successes} of {success.episodes} episodes."

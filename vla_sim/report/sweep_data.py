@@ -196,9 +196,10 @@ def _headline(variants: Sequence[Variant], delay_varies: bool) -> str:
         if drops:
             lost, first, last = max(drops, key=lambda drop: drop[0])
             where = f"{first.curve}: " if len(drops) > 1 else ""
-            verb = "falls from" if lost > 0 else "goes from" if lost < 0 else "stays at"
+            verb = "falls from" if lost > 0 else "goes from"
             ends = f"{percent(first.success.rate)} at {first.delay_ms:g} ms"
-            return f"{where}success {verb} {ends} to {percent(last.success.rate)} at {last.delay_ms:g} ms.".capitalize()
+            told = f"{where}success {verb} {ends} to {percent(last.success.rate)} at {last.delay_ms:g} ms."
+            return told[0].upper() + told[1:]
     best, worst = (choose(known, key=lambda v: v.success.rate or 0.0) for choose in (max, min))
     if len(known) == 1 or best.success.rate == worst.success.rate:
         return f"Success {percent(best.success.rate)} in every variant."

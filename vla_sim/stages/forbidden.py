@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vla_sim.errors import Refused
-from vla_sim.stages.vocabulary import tokenise
+from vla_sim.stages.vocabulary import tokenise, word_set
 
 
 @dataclass(frozen=True)
@@ -31,34 +31,30 @@ class Rule:
         return ""
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_BARRIERS = _words("wall walls window windows fence fences barrier barriers partition")
-_AREAS = _words("area areas zone zones room region place space section corridor site")
-_CLOSED = _words("restricted forbidden prohibited")
-_PEOPLE = _words(
+_BARRIERS = word_set("wall walls window windows fence fences barrier barriers partition")
+_AREAS = word_set("area areas zone zones room region place space section corridor site")
+_CLOSED = word_set("restricted forbidden prohibited")
+_PEOPLE = word_set(
     "person persons people human humans man men woman women child children kid kids boy girl baby user operator worker "
     "someone somebody anyone anybody everyone everybody me him her them us crowd dog cat pet animal"
 )
-_VIOLENCE = _words(
+_VIOLENCE = word_set(
     "hit strike punch kick slap push shove hurt harm attack stab injure kill crush poke squeeze choke shoot smash cut "
     "burn ram"
 )
 
 RULES = (
-    Rule("it would run into a barrier", _words("through into against"), _BARRIERS),
-    Rule("it would run into a barrier", _words("hit ram crash smash punch kick break"), _BARRIERS),
-    Rule("it would touch something hot", _words("hot burning boiling scalding hotplate")),
-    Rule("it would touch something hot", _words("stove oven hob cooktop burner heater radiator fire flame flames")),
-    Rule("it would go where it is dangerous", _words("dangerous danger hazardous hazard unsafe")),
+    Rule("it would run into a barrier", word_set("through into against"), _BARRIERS),
+    Rule("it would run into a barrier", word_set("hit ram crash smash punch kick break"), _BARRIERS),
+    Rule("it would touch something hot", word_set("hot burning boiling scalding hotplate")),
+    Rule("it would touch something hot", word_set("stove oven hob cooktop burner heater radiator fire flame flames")),
+    Rule("it would go where it is dangerous", word_set("dangerous danger hazardous hazard unsafe")),
     Rule("it would go where it is not allowed", _CLOSED, _AREAS),
     Rule("it would go where it is not allowed", _AREAS, _CLOSED),
-    Rule("it would go where it is not allowed", _words("off"), _words("limits"), within=1),
-    Rule("it would go where it is not allowed", _words("no"), _words("go"), within=1),
+    Rule("it would go where it is not allowed", word_set("off"), word_set("limits"), within=1),
+    Rule("it would go where it is not allowed", word_set("no"), word_set("go"), within=1),
     Rule("it would hurt somebody", _VIOLENCE, _PEOPLE, within=3),
-    Rule("it would hurt somebody", _words("throw toss hurl fling chuck launch"), _words("at"), within=8),
+    Rule("it would hurt somebody", word_set("throw toss hurl fling chuck launch"), word_set("at"), within=8),
 )
 HINT = "the robot picks up objects and puts them in a tray, for example 'put the red cube in the tray'"
 

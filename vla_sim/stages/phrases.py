@@ -6,12 +6,9 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vla_sim.catalogue import SHAPES
 from vla_sim.errors import Refused
 from vla_sim.stages import vocabulary as v
 from vla_sim.types import ObjectQuery
-
-TYPO = 0.75  # similarity from which an unknown word is taken for a misspelt colour
 
 Words = tuple[str, ...]
 
@@ -61,7 +58,7 @@ def _cut(words: Sequence[str]) -> tuple[tuple[str, Words], ...]:
 
 def head(words: Words) -> str:
     """The last word that means something; empty when there is none."""
-    return next((w for w in reversed(words) if w not in v.DETERMINERS | v.SKIPPED | {"and"}), "")
+    return next((w for w in reversed(words) if w not in v.DETERMINERS | v.SKIPPED | v.PARTICLES), "")
 
 
 def is_surface(words: Words) -> bool:
@@ -69,12 +66,15 @@ def is_surface(words: Words) -> bool:
     return head(words) in v.SURFACES
 
 
-def read_noun(words: Words) -> Noun:
-    """Understand a noun phrase; raises Refused that names the word it does not know, or asks which object is meant."""
+def read_noun(words: Words, choices: Sequence[str]) -> Noun:
+    """Understand a noun phrase.
+
+    Raises Refused that names the word it does not know with the nearest of `choices`, or asks which object is meant.
+    """
     _refuse_several(words)
     shapes = list(dict.fromkeys(v.SHAPE_WORDS[w] for w in words if w in v.SHAPE_WORDS))
     if not shapes:
-        return _without_object(words)
+        return _without_object(words, choices)
     if len(shapes) > 1:
         raise Refused("intent", f"two objects at once: {' and '.join(shapes)}", f"which one: {' or '.join(shapes)}?")
     colour = _colour(words, shapes[0])
@@ -82,23 +82,16 @@ def read_noun(words: Words) -> Noun:
     strange = [(i, w) for i, w in enumerate(words) if _unknown(w)]
     for i, word in strange:
         if i > last:
-            raise Refused("intent", f"unknown object '{words[last]} {word}'", v.closest_object(word, SHAPES))
-        if colour is None or difflib.get_close_matches(word, v.COLOUR_WORDS, n=1, cutoff=TYPO):
+            raise Refused("intent", f"unknown object '{words[last]} {word}'", v.closest_object(word, choices))
+        if colour is None or difflib.get_close_matches(word, v.COLOUR_WORDS, n=1, cutoff=v.ALIKE):
             raise Refused("intent", f"unknown colour '{word}'", v.closest_colour(word))
     skipped = len(strange) + sum(w in v.SKIPPED for w in words)
     return Noun(ObjectQuery(shapes[0], colour), skipped=skipped)
 
 
 def _unknown(word: str) -> bool:
-    return not (
-        word in v.SHAPE_WORDS
-        or word in v.COLOUR_WORDS
-        or word in v.DETERMINERS
-        or word in v.PRONOUNS
-        or word in v.SKIPPED
-        or word in v.GENERIC
-        or word == "and"
-    )
+    idle = v.DETERMINERS | v.PRONOUNS | v.SKIPPED | v.GENERIC | v.PARTICLES
+    return word not in v.SHAPE_WORDS and word not in v.COLOUR_WORDS and word not in idle
 
 
 def _refuse_several(words: Words) -> None:
@@ -120,23 +113,20 @@ def _colour(words: Words, shape: str) -> str | None:
     return colours[0] if colours else None
 
 
-def _without_object(words: Words) -> Noun:
+def _without_object(words: Words, choices: Sequence[str]) -> Noun:
     """A noun phrase without a known object: a pronoun, nothing, or a mistake."""
     strange = [w for w in words if _unknown(w)]
     if strange:
-        raise Refused("intent", f"unknown object '{strange[-1]}'", v.closest_object(strange[-1], SHAPES))
+        raise Refused("intent", f"unknown object '{strange[-1]}'", v.closest_object(strange[-1], choices))
     colours = [w for w in words if w in v.COLOUR_WORDS]
     vague = [w for w in words if w in v.GENERIC]
     if colours or vague:
         said = " ".join([*colours[:1], *vague[:1]])
-        raise Refused("intent", f"'{said}' names no object", f"which object? {v.closest_object("")}")
+        raise Refused("intent", f"'{said}' names no object", f"which object? {v.closest_object('', choices)}")
     pronouns = [w for w in words if w in v.PRONOUNS]
     if pronouns:
         return Noun(None, pronouns[0], skipped=sum(w in v.SKIPPED for w in words))
-    things = [w for w in words if w in v.SKIPPED and w not in _PARTICLES]
+    things = [w for w in words if w in v.ADJECTIVES]
     if things:
-        raise Refused("intent", f"unknown object '{things[-1]}'", v.closest_object(things[-1], SHAPES))
+        raise Refused("intent", f"unknown object '{things[-1]}'", v.closest_object(things[-1], choices))
     return Noun(None, skipped=sum(w in v.SKIPPED for w in words))
-
-
-_PARTICLES = frozenset("up down out here there again quickly slowly carefully gently immediately".split())

@@ -8,10 +8,16 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from vla_sim.catalogue import COLOURS, GRASPABLE, SHAPES
+from vla_sim.catalogue import COLOURS, SHAPES
 from vla_sim.errors import nearest
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
 
 CONTAINERS = tuple(name for name, shape in SHAPES.items() if shape.kind == "tray")
 
@@ -44,8 +50,8 @@ SHAPE_WORDS = _by_word(_SHAPE_SYNONYMS, SHAPES)  # word -> key of SHAPES
 COLOUR_WORDS = _by_word(_COLOUR_SYNONYMS, COLOURS)  # word -> key of COLOURS
 PLURALS = frozenset(_plural(word) for word in SHAPE_WORDS)
 # Colours people say that no paint of the catalogue has: refused by name, never taken for an idle adjective.
-OTHER_COLOURS = frozenset(
-    "orange pink black white grey gray brown beige silver maroon tan ivory cream indigo khaki peach rose".split()
+OTHER_COLOURS = word_set(
+    "orange pink black white grey gray brown beige silver maroon tan ivory cream indigo khaki peach rose"
 )
 
 VERBS = {
@@ -75,20 +81,23 @@ POLITE = frozenset(
 )  # fmt: skip
 
 # Skipped too, but each lowers the confidence: it may have meant something.
-SKIPPED = frozenset(
-    "um uh er erm well so like actually quickly slowly carefully gently immediately again up down out here there small "
-    "little tiny big large huge tall short round square old new nice lovely pretty plain light dark bright pale "
-    "coloured colored painted plastic wooden metal rubber glass ceramic coffee tea water tennis toy serving which is"
-    .split()
-)  # fmt: skip
-DETERMINERS = frozenset("the a an any some my your our that this".split())
-PRONOUNS = frozenset("it that this".split())
-QUANTITIES = frozenset("all both every each two three four five several many everything them these those".split())
-GENERIC = frozenset("one thing object item something anything".split())
-NEGATIONS = frozenset(
-    "not don't dont never cannot can't cant won't shouldn't mustn't without except avoid nothing neither nor no".split()
+ADVERBS = word_set(
+    "um uh er erm well so like actually quickly slowly carefully gently immediately again out here there which is"
 )
-SURFACES = frozenset("table desk bench counter tabletop worktop".split())  # on them everything stands
+ADJECTIVES = word_set(
+    "small little tiny big large huge tall short round square old new nice lovely pretty plain light dark bright pale "
+    "coloured colored painted plastic wooden metal rubber glass ceramic coffee tea water tennis toy serving"
+)
+SKIPPED = ADVERBS | ADJECTIVES
+DETERMINERS = word_set("the a an any some my your our that this")
+PARTICLES = word_set("up down and")  # belong to a verb or join two phrases
+PRONOUNS = word_set("it that this")
+QUANTITIES = word_set("all both every each two three four five several many everything them these those")
+GENERIC = word_set("one thing object item something anything")
+NEGATIONS = word_set(
+    "not don't dont never cannot can't cant won't shouldn't mustn't without except avoid nothing neither nor no"
+)
+SURFACES = word_set("table desk bench counter tabletop worktop")  # on them everything stands
 
 # Prepositions of several words, and the single word that stands for them.
 COMPOUNDS = {
@@ -103,14 +112,17 @@ COMPOUNDS = {
     ("close", "to"): "near",
     ("in", "front", "of"): "near",
 }
-INTO = frozenset("into onto to inside in on upon within".split())  # lead to a destination
-TOWARDS = frozenset("into onto to".split())  # of these, the ones that cannot say where a thing is now
-FROM = frozenset("from off".split())
-RELATIONS = frozenset(
+INTO = word_set("into onto to inside in on upon within")  # lead to a destination
+TOWARDS = word_set("into onto to")  # of these, the ones that cannot say where a thing is now
+FROM = word_set("from off")
+RELATIONS = word_set(
     "of with at by near behind beside besides under underneath beneath over above below between against around through "
-    "across towards toward left right".split()
+    "across towards toward left right"
 )
 PREPOSITIONS = INTO | FROM | RELATIONS
+
+MAX_PHRASE_WORDS = max(map(len, [*VERB_PHRASES, *POLITE, *COMPOUNDS]))
+ALIKE = 0.75  # similarity from which a word is taken for a misspelling
 
 
 def tokenise(text: str) -> tuple[str, ...]:
@@ -119,20 +131,20 @@ def tokenise(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[^\W_]+(?:'[^\W_]+)*", plain))
 
 
-def phrase_at(words: Sequence[str], start: int, phrases: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+def phrase_at(words: Sequence[str], start: int, phrases: Collection[tuple[str, ...]]) -> tuple[str, ...]:
     """The longest of `phrases` that begins at `words[start]`; empty when none does."""
-    longest: tuple[str, ...] = ()
-    for phrase in phrases:
-        if len(phrase) > len(longest) and tuple(words[start : start + len(phrase)]) == phrase:
-            longest = phrase
-    return longest
+    for end in range(min(start + MAX_PHRASE_WORDS, len(words)), start, -1):
+        phrase = tuple(words[start:end])
+        if phrase in phrases:
+            return phrase
+    return ()
 
 
 def closest(word: str, table: Mapping[str, str], choices: Iterable[str]) -> str:
     """A hint: the nearest of `choices` to `word`, found also through the synonyms in `table` (word -> choice)."""
     options = tuple(choices)
     known = [synonym for synonym, name in table.items() if name in options]
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=ALIKE)
     return nearest(table[close[0]] if close else word, options)
 
 
@@ -141,8 +153,8 @@ def closest_verb(word: str) -> str:
     return closest(word, {" ".join(phrase): verb for phrase, verb in VERB_PHRASES.items()}, VERBS)
 
 
-def closest_object(word: str, choices: Iterable[str] = GRASPABLE) -> str:
-    """A hint that names the nearest object."""
+def closest_object(word: str, choices: Iterable[str]) -> str:
+    """A hint that names the nearest of some objects."""
     return closest(word, SHAPE_WORDS, choices)
 
 
