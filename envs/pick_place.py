@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from envs import scene
@@ -29,12 +31,16 @@ class PickPlaceEnv(TabletopEnv):
 
     def judge(self) -> Verdict | None:
         world = self.world
-        if any(world.pose(body)[0][2] < scene.TABLE_TOP_M - 0.05 for body in world.objects):
-            fell = world.pose(world.objects[0])[0][2] < scene.TABLE_TOP_M - 0.05
-            return Verdict(False, "object_fell" if fell else "other_object_fell")
+        if world.pose(world.objects[0])[0][2] < scene.TABLE_TOP_M - 0.05:
+            return Verdict(False, "object_fell")
         rests = self._in_tray(world.objects[0])
         self._rests_s = self._rests_s + 1.0 / world.spec.control_rate_hz if rests else 0.0
         return Verdict(True, "placed") if self._rests_s >= SETTLED_TICKS_S else None
+
+    def _info(self) -> dict[str, Any]:
+        """Also `others_fallen`: how many of the other objects lie on the floor."""
+        heights = [self.world.pose(body)[0][2] for body in self.world.objects[1:]]
+        return {**super()._info(), "others_fallen": sum(z < scene.TABLE_TOP_M - 0.05 for z in heights)}
 
     def _in_tray(self, body: int) -> bool:
         world = self.world

@@ -71,6 +71,7 @@ class Agent:
         self.reactions_s: list[float] = []  # image to first command that used it
         self._trackers: dict[str, ObjectTracker] = {}
         self._recent: deque[Detections] = deque(maxlen=config.frame_buffer)
+        self._newest: Detections | None = None
         self._planned = self._stopped = False
         self._asked_grasp = False
 
@@ -168,6 +169,8 @@ class Agent:
             self.counts["frames_skipped"] += answer.span.status == "rejected"
             return
         self._recent.append(answer.value)
+        if self._newest is None or answer.value.time_s > self._newest.time_s:
+            self._newest = answer.value
         for tracker in self._trackers.values():
             tracker.update(answer.value)
         self._unused = answer.value.time_s
@@ -184,7 +187,7 @@ class Agent:
             command, phase = Command(self._previous.joints_rad, self._previous.grips, mode=Mode.HOLD), held
         else:
             motion = self.stack.motion
-            motion.tick(Tick(now_s, state, estimates))
+            motion.tick(Tick(now_s, state, estimates, self._newest.items if self._newest is not None else ()))
             self._plan_grasp()
             if motion.outcome is not None and not motion.outcome.success:
                 self.verdict = self.verdict or Verdict(False, motion.outcome.reason)

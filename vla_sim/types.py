@@ -163,6 +163,8 @@ class GraspRequest:
     yaws_rad: tuple[float, ...]  # allowed directions of approach about z of base, preferred first
     lift_m: float  # free way needed straight up afterwards
     joints_rad: Array  # [n] all joints of the robot
+    support_m: float  # height of what the object stands on
+    obstacles: Array  # [k, 4] upright discs the hand must not touch: x, y, radius, height of the top, m in base
 
 
 @dataclass(frozen=True, slots=True)

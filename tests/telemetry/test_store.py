@@ -95,7 +95,14 @@ def test_the_hash_ignores_wall_time_and_nothing_else(tmp_path: Path) -> None:
         return hash_tables(recorder.tables())
 
     assert digest() == digest(wall_s=99.0)
-    variants: list[dict[str, Any]] = [{}, {"sim_s": 9.6}, {"ttfa_s": 0.0}, {"reason": "lifte"}, {"seed": 43}, {"success": False}]
+    variants: list[dict[str, Any]] = [
+        {},
+        {"sim_s": 9.6},
+        {"ttfa_s": 0.0},
+        {"reason": "lifte"},
+        {"seed": 43},
+        {"success": False},
+    ]
     assert len({digest(**change) for change in variants}) == len(variants)
 
 

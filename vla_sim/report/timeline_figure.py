@@ -77,7 +77,8 @@ def _images(axes: Axes, timeline: Timeline, folder: Path, end_s: float, width_in
     axes.axis("off")
     axes.set(xlim=(0, end_s), ylim=(0, 1))
     shown = [image for image in timeline.thumbnails if image.t_s < end_s]
-    wide_s = height_in * 4 / 3 / width_in * end_s  # of one image, on the time axis
+    rows, columns = imread(folder / timeline.thumbnails[0].path).shape[:2]
+    wide_s = 0.88 * height_in * columns / rows / width_in * end_s  # of one image, on the time axis
     slots = max(1, int(end_s / (wide_s * 1.08)))
     middles = [(i + 0.5) * end_s / slots for i in range(slots)]
     picked = dict.fromkeys(min(shown, key=lambda image: abs(image.t_s - middle)) for middle in middles if shown)

@@ -12,7 +12,10 @@ from vla_sim.stages.ik import ArmIK
 from vla_sim.types import Array, Grasp, GraspRequest
 
 ROTATION_WEIGHT_M = 0.05  # metres that one radian of error is worth
-YAW_WEIGHT_M = 0.002  # metres that one radian away from straight ahead is worth
+YAW_WEIGHT_M = 0.002  # metres that one radian away from the first choice is worth
+HAND_HALF_WIDTH_M = 0.065  # of the open hand
+FINGER_AHEAD_M, FINGER_BELOW_M = 0.02, 0.021  # fingertips ahead of the tool and their underside below it
+ARM_LENGTH_M = 0.30  # of hand and forearm behind the tool that can touch something
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,28 @@ class GraspPlanner:
         best: tuple[float, Grasp] | None = None
         for yaw in request.yaws_rad:
             grasp = self._try(request, yaw)
-            cost = grasp.error_m + YAW_WEIGHT_M * abs(yaw)
+            cost = grasp.error_m + self._overlap_m(request, yaw) + YAW_WEIGHT_M * abs(yaw - request.yaws_rad[0])
             if best is None or cost < best[0]:
                 best = cost, grasp
         if best is None:
             raise ValueError("a grasp request needs at least one direction")
         return best[1]
+
+    def _overlap_m(self, request: GraspRequest, yaw: float) -> float:
+        """How deep the hand, coming in from `yaw`, would reach into an obstacle, m; 0 when it is clear of all."""
+        if not len(request.obstacles):
+            return 0.0
+        ahead = np.array([np.cos(yaw), np.sin(yaw)])
+        offset = request.obstacles[:, :2] - request.point_in_base[:2]
+        behind = -offset @ ahead
+        aside = np.abs(offset @ np.array([-ahead[1], ahead[0]]))
+        radius = request.obstacles[:, 2]
+        nearest = np.clip(behind, -FINGER_AHEAD_M, ARM_LENGTH_M)  # the place on the hand's axis beside the obstacle
+        gap = np.hypot(np.maximum(aside - HAND_HALF_WIDTH_M, 0.0), behind - nearest) - radius
+        rise = np.tan(np.radians(self.config.pitch_deg))
+        underside = request.point_in_base[2] - FINGER_BELOW_M + (np.maximum(behind - radius, 0.0)) * rise
+        deep = np.where(underside < request.obstacles[:, 3], np.maximum(-gap, 0.0), 0.0)
+        return float(deep.max())
 
     def _try(self, request: GraspRequest, yaw: float) -> Grasp:
         rotation = tool_rotation(yaw, np.radians(self.config.pitch_deg))

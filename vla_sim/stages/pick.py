@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vla_sim.catalogue import SHAPES
-from vla_sim.stages.skills import Arms, Skill, Tick, norm
+from vla_sim.stages.skills import Arms, Skill, Tick, norm, obstacles
 from vla_sim.stages.tracking import Estimate
 from vla_sim.types import Array, GraspRequest, ObjectQuery
 
@@ -13,9 +13,11 @@ CLEARANCE_M = 0.21  # of the tool above the support while it crosses the table
 STATIC_GATE_M = 0.03  # a resting object does not jump further than this
 REACH_Y_M = 0.36  # an object coming closer is reachable from here on
 INTERCEPT_Y_M = 0.12  # where a moving object is best taken
-YAWS_ROUND_DEG = (0.0, 15.0, 30.0, -15.0, -30.0)  # positive: turned towards the middle
+YAWS_ROUND_DEG = (0.0, 15.0, 30.0, -15.0, -30.0, 45.0, -45.0)  # positive: turned towards the middle
+YAWS_FACE_DEG = (0.0, 12.0, -12.0)  # off a cube's face: closing fingers turn it
 YAW_MAX_RAD = np.radians(62)
 LYING_HEIGHT_M = 0.036
+BLOCKED_M, BLOCKED_S = 0.018, 0.08  # a tool further behind its reference than this, plus its lag, is blocked
 
 
 class Pick(Skill):
@@ -32,6 +34,7 @@ class Pick(Skill):
         self._height = 0.0
         self._support_m = 0.0
         self._near = 0
+        self._tried: list[float] = []
         self._standoff = self.config.standoff_m
         self._anchor = np.zeros(3)
 
@@ -98,11 +101,17 @@ class Pick(Skill):
         if SHAPES[self.query.shape].round:
             yaws = [-side * np.radians(yaw) for yaw in YAWS_ROUND_DEG]
         else:
-            turns = (0.0, np.pi / 2, -np.pi / 2)
-            yaws = [y for y in (estimate.detection.yaw_rad + t for t in turns) if abs(y) < YAW_MAX_RAD]
+            face = estimate.detection.yaw_rad
+            turns = [f + np.radians(off) for f in (0.0, np.pi / 2, -np.pi / 2) for off in YAWS_FACE_DEG]
+            yaws = [face + turn for turn in turns if abs(face + turn) < YAW_MAX_RAD]
         if estimate.moving and SHAPES[self.query.shape].round:
             yaws = [0.0]
-        return GraspRequest(hand, point, tuple(float(y) for y in yaws), self.config.lift_m, tick.state.joints_rad)
+        fresh = [y for y in yaws if all(abs(y - tried) > 0.1 for tried in self._tried)]
+        yaws = fresh or yaws
+        return GraspRequest(
+            hand, point, tuple(float(y) for y in yaws), self.config.lift_m, tick.state.joints_rad, self._support_m,
+            obstacles(tick.others, self.query),
+        )  # fmt: skip
 
     def _begin(self, tick: Tick) -> str:
         assert self.grasp is not None
@@ -159,6 +168,10 @@ class Pick(Skill):
         down = self._velocity + self._along * (rate if self._standoff > 0 else 0.0)
         tool = self._track(tick, self._goal - self._standoff * self._along, down, settle=not moving)
         close = 0.010 + 0.1 * speed if moving else 0.005
+        assert self.arms.servo is not None
+        behind = norm(tool - self.arms.servo.position)
+        if behind > BLOCKED_M + BLOCKED_S * norm(self.arms.servo.velocity):
+            return self._miss("blocked")  # something is in the way: pressing on would topple the robot
         arrived = self._standoff <= 0 and norm(tool - self._goal) < close
         if arrived or self.elapsed_s(tick) > (1.0 if moving else 2.0):
             return "close"
@@ -189,6 +202,8 @@ class Pick(Skill):
     # -- trying again -------------------------------------------------------------------------------------------
     def _miss(self, reason: str) -> str:
         assert self.arms.servo is not None
+        assert self.grasp is not None
+        self._tried.append(self.grasp.yaw_rad)  # the next attempt comes from elsewhere
         if self.attempts >= self.config.max_attempts:
             self.end(False, reason)
         self._anchor = self.arms.servo.position.copy()

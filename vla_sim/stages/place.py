@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from vla_sim.catalogue import SHAPES
-from vla_sim.stages.skills import Arms, Skill, Tick, norm
+from vla_sim.stages.skills import Arms, Skill, Tick, highest_on_way, norm, obstacles
 from vla_sim.types import Array, GraspRequest, ObjectQuery
 
 CARRY_M = 0.14  # of the tool above the support while it crosses the table
+CLEAR_SIDE_M, CLEAR_BELOW_M = 0.10, 0.03  # what is carried passes this far over anything this near its way
 TRAY_FLOOR_M, DROP_M = 0.005, 0.008
 TOWARDS_HAND_M = 0.03  # beside the tray's middle, on the hand's own side
 NEAR_EDGE_M = 0.01
@@ -25,7 +26,10 @@ class Place(Skill):
         self._spot = np.zeros(3)
         self._support_m = 0.0
         self._anchor = np.zeros(3)
+        self._start = np.zeros(3)
         self._homing = 0
+        self._over_m = 0.0
+        self._risen = False
 
     def _aim(self, tick: Tick) -> str | None:
         assert self.arms.servo is not None
@@ -36,6 +40,7 @@ class Place(Skill):
                 self.end(False, "not_seen")
             return None
         if self.grasp is not None:
+            self._start = self.arms.servo.position.copy()
             return "carry"
         if self.request is None:
             side = 1.0 if self.arms.servo.hand == "left" else -1.0
@@ -44,8 +49,12 @@ class Place(Skill):
             self._spot = np.array([*tray.position_in_base[:2], height]) + [-NEAR_EDGE_M, side * TOWARDS_HAND_M, 0.0]
             yaw = float(np.clip(np.arctan2(self.arms.servo.rotation[1, 0], self.arms.servo.rotation[0, 0]), -0.5, 0.5))
             self.request = GraspRequest(
-                self.arms.servo.hand, self._spot, (yaw, 0.0, 0.25, -0.25), 0.10, tick.state.joints_rad
-            )
+                self.arms.servo.hand, self._spot, (yaw, 0.0, 0.25, -0.25), 0.10, tick.state.joints_rad, self._support_m,
+                obstacles(tick.others, self.query, self.held),
+            )  # fmt: skip
+            way = self.arms.servo.position, self._spot
+            top = highest_on_way(self.request.obstacles, *way, width_m=CLEAR_SIDE_M)
+            self._over_m = max(self._support_m + CARRY_M, top + CLEAR_BELOW_M + self.arms.held_height_m)
         return None
 
     def _hold_still(self, tick: Tick) -> None:
@@ -64,13 +73,18 @@ class Place(Skill):
         self.arms.servo.posture_rad = self.grasp.posture_rad
         self.arms.move_grip(0.0)
         above = self._spot.copy()
-        above[2] = max(self._spot[2] + 0.09, self._support_m + CARRY_M)
+        above[2] = max(self._spot[2] + 0.09, self._over_m)
+        if not self._risen:  # straight up first, when something stands in the way
+            above[:2] = self._start[:2]
         tool = self._track(tick, above, 0.4)
+        if not self._risen and tool[2] > above[2] - 0.03:
+            self._risen = True
+            return None
         if self.arms.empty(tick.state):
             self._anchor = self.arms.servo.position.copy()
             self._homing = -1
             return "retreat"
-        return "lower" if norm(tool - above) < 0.015 or self.elapsed_s(tick) > 3.0 else None
+        return "lower" if (self._risen and norm(tool - above) < 0.015) or self.elapsed_s(tick) > 4.0 else None
 
     def _lower(self, tick: Tick) -> str | None:
         assert self.arms.servo is not None

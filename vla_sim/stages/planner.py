@@ -1,8 +1,8 @@
-"""Plan: from what the user wants to an ordered list of steps, and the contract every plan must keep, whoever made it."""
+"""Plan: from what the user wants to an ordered list of steps, and the contract of every plan, whoever made it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from vla_sim.catalogue import COLOURS, GRASPABLE, SHAPES
@@ -65,24 +65,31 @@ class RulePlanner:
     """Plans by rule: find it, take it, find where it goes, put it there, say so."""
 
     def __call__(self, intent: Intent) -> Plan:
-        """A valid plan; raises Refused("planning", ...) for an intent that lacks something, PlanInvalid for nonsense."""
-        if intent.verb == "stop":
-            return Plan((PlanStep("manipulate", "stop"),))
-        if intent.verb not in VERBS:
-            raise Refused("planning", f"no plan for the verb {intent.verb!r}", nearest(intent.verb, VERBS))
-        if intent.target is None:
-            raise Refused("planning", f"{intent.verb} needs a target", nearest("", GRASPABLE))
-        steps = [PlanStep("perceive", "locate", intent.target), PlanStep("manipulate", "pick", intent.target)]
-        if intent.verb == "place":
-            if intent.destination is None:
-                raise Refused("planning", "place needs a destination", nearest("", CONTAINERS))
-            steps += [
-                PlanStep("perceive", "locate", intent.destination),
-                PlanStep("manipulate", "place", intent.destination),
-            ]
-        plan = Plan((*steps, PlanStep("communicate", "say", text="done")))
+        """A valid plan.
+
+        Raises Refused("planning", ...) for an intent that lacks something, PlanInvalid for one that names no object.
+        """
+        plan = Plan(tuple(_steps(intent)))
         validate(plan)
         return plan
+
+
+def _steps(intent: Intent) -> Iterator[PlanStep]:
+    if intent.verb == "stop":
+        yield PlanStep("manipulate", "stop")
+        return
+    if intent.verb not in VERBS:
+        raise Refused("planning", f"no plan for the verb {intent.verb!r}", nearest(intent.verb, VERBS))
+    if intent.target is None:
+        raise Refused("planning", f"{intent.verb} needs a target", nearest("", GRASPABLE))
+    yield PlanStep("perceive", "locate", intent.target)
+    yield PlanStep("manipulate", "pick", intent.target)
+    if intent.verb == "place":
+        if intent.destination is None:
+            raise Refused("planning", "place needs a destination", nearest("", CONTAINERS))
+        yield PlanStep("perceive", "locate", intent.destination)
+        yield PlanStep("manipulate", "place", intent.destination)
+    yield PlanStep("communicate", "say", text="done")
 
 
 def to_dict(plan: Plan) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from vla_sim.errors import VlaSimError, nearest
 _TYPES: dict[str, type] = {"object": dict, "array": list, "string": str, "null": type(None)}
 _NAMES = {"object": "an object", "array": "a list", "string": "a text", "null": "null"}
 
+LONGEST_WORD = 80  # compared with valid choices
+LARGEST_SHOWN = 10**18
+
 Schema = Mapping[str, Any]
 
 
@@ -40,7 +43,8 @@ def check(data: Any, schema: Schema, path: tuple[str | int, ...] = ()) -> None:
     choices = [schema["const"]] if "const" in schema else schema.get("enum")
     if choices is not None and data not in choices:
         names = [str(choice) for choice in choices if choice is not None]
-        raise SchemaViolation(path, f"unknown {_show(data)}; {nearest(str(data)[:80], names)}")
+        what = f"unknown {_show(data)}" if isinstance(data, str) else f"must be a text, got {_show(data)}"
+        raise SchemaViolation(path, f"{what}; {nearest(_word(data), names)}")
     if isinstance(data, dict):
         _check_object(data, schema, path)
     elif isinstance(data, list):
@@ -66,7 +70,7 @@ def _check_object(data: Mapping[Any, Any], schema: Schema, path: tuple[str | int
     properties = schema.get("properties", {})
     for key in data:
         if key not in properties:
-            raise SchemaViolation(path, f"unknown key {_show(key)}; {nearest(str(key)[:80], properties)}")
+            raise SchemaViolation(path, f"unknown key {_show(key)}; {nearest(_word(key), properties)}")
     for key in schema.get("required", ()):
         if key not in data:
             raise SchemaViolation(path, f"{key!r} is missing")
@@ -82,4 +86,13 @@ def _check_size(size: int, least: int | None, most: int | None, unit: str, path:
 
 
 def _show(data: Any) -> str:
+    """A short picture of a value, whatever its size and depth."""
+    if isinstance(data, dict | list):
+        return _NAMES["object" if isinstance(data, dict) else "array"]
+    if isinstance(data, int) and abs(data) > LARGEST_SHOWN:
+        return "a huge number"
     return reprlib.repr(data)
+
+
+def _word(data: Any) -> str:
+    return data[:LONGEST_WORD] if isinstance(data, str) else ""

@@ -10,7 +10,8 @@ from vla_sim.spec import RobotSpec
 from vla_sim.stages.ik import ArmIK
 from vla_sim.stages.servo import ArmServo, ServoConfig
 from vla_sim.stages.tracking import Estimate
-from vla_sim.types import Array, Grasp, GraspRequest, RobotState
+from vla_sim.catalogue import SHAPES
+from vla_sim.types import Array, Detection, Grasp, GraspRequest, ObjectQuery, RobotState
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Tick:
     now_s: float
     state: RobotState
     estimates: dict[str, Estimate | None]  # by the words of an `ObjectQuery`
+    others: tuple[Detection, ...] = ()  # everything in the newest image, to keep clear of
 
 
 @dataclass(frozen=True)
@@ -141,3 +143,44 @@ class Skill:
 def norm(vector: Array) -> float:
     """Euclidean length."""
     return float(np.sqrt(vector @ vector))
+
+
+RIM_POINTS = 24
+
+
+def obstacles(seen: tuple[Detection, ...], *spared: ObjectQuery) -> Array:
+    """[k, 4] discs (x, y, radius, top; m in base) of all that was seen but the objects named in `spared`."""
+    discs: list[tuple[float, float, float, float]] = []
+    for item in seen:
+        if any(item.shape == query.shape and item.colour == query.colour for query in spared):
+            continue
+        x, y = float(item.position_in_base[0]), float(item.position_in_base[1])
+        shape = SHAPES[item.shape]
+        if shape.kind != "tray":
+            radius = shape.width_m / 2 * (1.2 if shape.kind == "box" else 1.0)
+            discs.append((x, y, shape.height_m / 2 if item.lying else radius, item.top_m))
+            continue
+        # A tray's rim counts, its inside does not: a row of small discs round it.
+        for px, py in _rim(shape.width_m / 2, shape.depth_m / 2):
+            cos, sin = np.cos(item.yaw_rad), np.sin(item.yaw_rad)
+            discs.append((x + cos * px - sin * py, y + sin * px + cos * py, 0.01, item.top_m))
+    return np.array(discs).reshape(-1, 4)
+
+
+def _rim(half_x: float, half_y: float) -> list[tuple[float, float]]:
+    along = np.linspace(-1, 1, RIM_POINTS // 4, endpoint=False)
+    sides = ((along, -1.0), (along, 1.0))
+    points = [(half_x * float(a), half_y * b) for row, b in sides for a in row]
+    return points + [(half_x * b, half_y * float(a)) for row, b in sides for a in row]
+
+
+def highest_on_way(discs: Array, start: Array, end: Array, width_m: float) -> float:
+    """Height of the highest obstacle within `width_m` of the straight way between two points (x, y), m; 0 if none."""
+    if not len(discs):
+        return 0.0
+    way = end[:2] - start[:2]
+    length = max(float(way @ way), 1e-9)
+    share = np.clip((discs[:, :2] - start[:2]) @ way / length, 0.0, 1.0)
+    foot = start[:2] + share[:, None] * way
+    gap = np.hypot(*(discs[:, :2] - foot).T) - discs[:, 2]
+    return float(np.where(gap < width_m, discs[:, 3], 0.0).max())
