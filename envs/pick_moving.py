@@ -12,11 +12,15 @@ from vla_sim.errors import ConfigError
 from vla_sim.types import Verdict
 
 LIFTED_M, HELD_S = 0.06, 1.0
+SHUT = 0.2  # a measured grip below this holds none of the objects
 OUT_OF_REACH_Y = 0.22
 
 
 class PickMovingEnv(TabletopEnv):
-    """One object on a belt at `speed_m_s` (+-10 %), steady or varying by `wobble`. Success: held in the air for 1 s."""
+    """One object on a belt at `speed_m_s` (+-10 %), steady or varying by `wobble`, and one grasp for it.
+
+    Success: held in the air for 1 s. A hand that has closed on nothing, or let go, has `missed`.
+    """
 
     time_limit_s = 20.0
 
@@ -48,6 +52,8 @@ class PickMovingEnv(TabletopEnv):
         self._held_s = self._held_s + 1.0 / world.spec.control_rate_hz if lifted else 0.0
         if self._held_s >= HELD_S - 1e-9:
             return Verdict(True, "lifted")
+        if world.robot.state(world.time_s).grips.min() < SHUT:
+            return Verdict(False, "missed")
         if position[2] < TABLE_TOP_M - 0.05:
             return Verdict(False, "object_fell")
         if position[1] > OUT_OF_REACH_Y and not lifted:

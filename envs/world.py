@@ -109,7 +109,9 @@ class World:
                 linkParentIndices=[0], linkJointTypes=[p.JOINT_PRISMATIC], linkJointAxis=[[0, 1, 0]], **self.on,
             )
         )  # fmt: skip
-        p.changeDynamics(self.belt, 0, lateralFriction=BELT_FRICTION, linearDamping=0, angularDamping=0, **self.on)
+        # Two calls: with damping in it, PyBullet gives the friction to the base instead of the link.
+        p.changeDynamics(self.belt, 0, linearDamping=0, angularDamping=0, **self.on)
+        p.changeDynamics(self.belt, 0, lateralFriction=BELT_FRICTION, **self.on)
         p.setCollisionFilterPair(self.belt, self.table, 0, -1, 0, **self.on)
         self.parts.append(Part(self.belt, 0, bodies.meshes.box(half), BELT_RGB))
         self._drive_belt()

@@ -57,12 +57,16 @@ def settings_of(config: DictConfig, overrides: Sequence[str], variant: str = "")
     """Check everything that can be checked without building a world; raises ConfigError."""
     plain = _plain(config)
     top = read(TopConfig, {k: v for k, v in plain.items() if k not in TOP_KEYS}, "config")
+    delay_s = None if top.delay_ms is None else top.delay_ms / 1e3
+    latency_s = top.cameras.latency_ms / 1e3
+    if delay_s is not None:
+        latency_s = min(latency_s, max(delay_s, 0.0))  # the camera's own latency is part of an imposed delay
     agent = read(
         AgentConfig,
         {
             **plain["stack"]["agent"],
             "camera_rate_hz": top.cameras.rate_hz,
-            "camera_latency_s": top.cameras.latency_ms / 1e3,
+            "camera_latency_s": latency_s,
         },
         "stack.agent",
     )
@@ -71,7 +75,7 @@ def settings_of(config: DictConfig, overrides: Sequence[str], variant: str = "")
         seed=top.seed,
         deployment=deployment,
         agent=agent,
-        delay_s=None if top.delay_ms is None else top.delay_ms / 1e3,
+        delay_s=delay_s,
         command=top.command,
     )
     control = (plain.get("env") or {}).get("control_rate_hz")
@@ -116,14 +120,15 @@ def build_stack(config: DictConfig, spec: RobotSpec) -> Stack:
             raise ConfigError(f"stack.{key}", "there is no such key", nearest(key, known))
     perception = dict(stack["perception"])
     tracker = read(TrackerConfig, {"predict": perception.pop("predict", False)}, "stack.perception")
-    motion = read(MotionConfig, stack["motion"], "stack.motion")
+    motion = Motion(spec, read(MotionConfig, stack["motion"], "stack.motion"))
+    safety = read(SafetyConfig, stack["safety"], "stack.safety")
     return Stack(
         intent=instantiate(stack["intent"], "stack.intent"),
         planning=instantiate(stack["planning"], "stack.planning"),
         perception=instantiate(perception, "stack.perception"),
         grasp=instantiate(stack["grasp"], "stack.grasp", spec=spec),
-        motion=Motion(spec, motion),
-        safety=SafetyFilter(spec, read(SafetyConfig, stack["safety"], "stack.safety")),
+        motion=motion,
+        safety=SafetyFilter(spec, safety, motion.tools_in_base),
         tracker=lambda query: ObjectTracker(query, tracker),
     )
 

@@ -79,8 +79,9 @@ class G1Body:
     def _set_contact(self) -> None:
         on = {"physicsClientId": self.client}
         for index in range(-1, p.getNumJoints(self.id, **on)):
-            p.changeDynamics(self.id, index, linearDamping=0, angularDamping=0, jointDamping=0,
-                             lateralFriction=LINK_FRICTION, **on)  # fmt: skip
+            # Two calls: with damping in it, PyBullet gives the friction to the base instead of the link.
+            p.changeDynamics(self.id, index, linearDamping=0, angularDamping=0, jointDamping=0, **on)
+            p.changeDynamics(self.id, index, lateralFriction=LINK_FRICTION, **on)
         for hand in model.HANDS:
             for link in (f"{hand}_palm", f"{hand}_finger_a", f"{hand}_finger_b"):
                 p.changeDynamics(self.id, self.links[link], lateralFriction=PALM_FRICTION, spinningFriction=SPINNING,

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vla_sim.catalogue import COLOURS
+from vla_sim.catalogue import COLOURS, SHAPES
 from vla_sim.stages.shape_fit import Cloud, Fit, best_fit
 from vla_sim.types import Array, Detection, Detections, Frame
 
@@ -16,6 +16,7 @@ CELL_M = 0.008  # of the top-down map that parts objects of one colour
 SUPPORT_BIN_M, SUPPORT_RANGE_M = 0.005, (0.3, 1.3)
 NEAR_M, SUPPORT_GATE_M = 0.09, 0.03  # where an object's own support is looked for, round the main one
 BORDER_PENALTY = 0.3
+SPILL_RATIO, SPILL_POINTS = 1.8, 300
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ class ColourShapeDetector:
         self, scene: _Scene, rows: NDArray[np.intp], columns: NDArray[np.intp], colour: str
     ) -> list[Detection]:
         whole = self._fit(scene, rows, columns)
-        if whole is not None and whole.confidence >= self.config.confidence_min:
+        sure = whole is not None and whole.confidence >= self.config.confidence_min
+        if whole is not None and sure and not scene.spills(rows, columns, whole):
             return [scene.detection(whole, rows, columns, colour)]
         found = []
         for part in scene.split(rows, columns):
@@ -151,6 +153,14 @@ class _Scene:
         of_point = np.zeros(len(rows), np.int32)
         of_point[good] = labels[cells[:, 0], cells[:, 1]]
         return [of_point == label for label in range(1, count)]
+
+    def spills(self, rows: NDArray[np.intp], columns: NDArray[np.intp], fit: Fit) -> bool:
+        """Whether a patch reaches well beyond the shape fitted to it: another object hides behind."""
+        shape = SHAPES[fit.shape]
+        reach = max(shape.width_m, shape.depth_m, shape.height_m if fit.lying else 0.0) / 2
+        stride = max(1, len(rows) // SPILL_POINTS)
+        offset = self.points(rows[::stride], columns[::stride])[:, :2] - fit.position[:2]
+        return bool(len(offset) and np.hypot(offset[:, 0], offset[:, 1]).max() > SPILL_RATIO * reach)
 
     def detection(
         self, fit: Fit, rows: NDArray[np.intp], columns: NDArray[np.intp], colour: str

@@ -11,8 +11,9 @@ from vla_sim.types import Array, GraspRequest, ObjectQuery
 
 CLEARANCE_M = 0.21  # of the tool above the support while it crosses the table
 STATIC_GATE_M = 0.03  # a resting object does not jump further than this
-REACH_Y_M = 0.36  # an object coming closer is reachable from here on
+REACH_Y_M = 0.31  # an object coming closer is reachable from here on
 INTERCEPT_Y_M = 0.12  # where a moving object is best taken
+WAIT_X_M = 0.19  # where the hand waits for it, out of the camera's line to it
 YAWS_ROUND_DEG = (0.0, 15.0, 30.0, -15.0, -30.0, 45.0, -45.0)  # positive: turned towards the middle
 YAWS_FACE_DEG = (0.0, 12.0, -12.0)  # off a cube's face: closing fingers turn it
 YAW_MAX_RAD = np.radians(62)
@@ -90,7 +91,7 @@ class Pick(Skill):
         side = 1.0 if hand == "left" else -1.0
         servo = self.arms.use(hand, tick.state)
         _, rotation = self.arms.ready_tool(hand)
-        beside = np.array([0.23, side * 0.28, self._support_m + 0.20])
+        beside = np.array([WAIT_X_M, side * INTERCEPT_Y_M, self._support_m + 0.20])
         servo.track(tick.state, self.arms.targets_rad, beside, rotation)
 
     def _grasp_request(self, tick: Tick, estimate: Estimate, hand: str) -> GraspRequest:

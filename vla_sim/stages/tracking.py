@@ -20,7 +20,7 @@ class TrackerConfig:
     fit_span_s: float = 0.12
     still_m_s: float = 0.008  # slower is standing still, when predicting
     moving_m_s: float = 0.015  # faster is called moving
-    visible_min: float = 0.62  # of the best of the first sightings; less is occluded
+    visible_min: float = 0.75  # of the best of the first sightings; less is occluded
     top_gate_m: float = 0.012  # an object does not grow
     history: int = 40
     lost_after: int = 12  # rejected sightings in a row before the track starts anew
