@@ -88,11 +88,13 @@ class ArmIK:
         q = joints_rad.copy()
         self.model.update(q)
         target = self.model.pose_base_in_root * pin.SE3(rotation_in_base, position_in_base)
-        for _ in range(iterations):
+        for iteration in range(iterations):
             error = self._error(hand, q, target, jacobians=True)
             if np.abs(error).max() < tolerance:
                 break
-            step = self._step(hand, chain, size, weight, error, q, posture_rad)
+            # The last step is for the tool alone: what the damping lets leak from the pull would stay as an error.
+            pull = self._pull(chain, size, weight, q, posture_rad) if iteration < iterations - 1 else None
+            step = self._step(hand, chain, weight, error, pull)
             q[chain] = np.clip(q[chain] + np.clip(weight * step, -STEP_MAX_RAD, STEP_MAX_RAD), low, high)
         error = self._error(hand, q, target)
         return IKSolution(q, float(np.sqrt(error[:3] @ error[:3])), float(np.sqrt(error[3:] @ error[3:])))
@@ -106,16 +108,20 @@ class ArmIK:
         pin.updateFramePlacement(model, data, frame)
         return pin.log6(data.oMf[frame].actInv(target)).vector
 
-    def _step(
-        self, hand: str, chain: Array, size: int, weight: Array, error: Array, q: Array, posture: Array | None
-    ) -> Array:
+    def _step(self, hand: str, chain: Array, weight: Array, error: Array, pull: Array | None) -> Array:
         jacobian = pin.getFrameJacobian(self.model.model, self.model.data, self._tool[hand], pin.LOCAL)
         j = jacobian[:, self.model.index[chain]] * weight
         inverse = j.T @ np.linalg.inv(j @ j.T + DAMPING * np.eye(6))
+        step: Array = inverse @ error
+        return step if pull is None else step + pull - inverse @ (j @ pull)
+
+    @staticmethod
+    def _pull(chain: Array, size: int, weight: Array, q: Array, posture: Array | None) -> Array:
+        """Where the free motions are drawn: to a posture, or the waist to its middle."""
         pull = np.zeros(len(chain))
         if posture is None:
             pull[size:] = -CENTRE_WAIST * q[chain[size:]] / weight[size:]
         else:
             pull[:size] = PULL_ARM * (posture[chain[:size]] - q[chain[:size]])
             pull[size:] = PULL_WAIST * (posture[chain[size:]] - q[chain[size:]]) / weight[size:]
-        return inverse @ error + pull - inverse @ (j @ pull)
+        return pull

@@ -12,6 +12,9 @@ from vla_sim.stages.ik import ArmIK
 from vla_sim.types import Array, RobotState
 
 
+OFFSET_DECAY_S = 0.1
+
+
 @dataclass(frozen=True)
 class ServoConfig:
     """Speeds of the tool in m/s and rad/s, gains in 1/s."""
@@ -19,7 +22,7 @@ class ServoConfig:
     speed_m_s: float = 0.5
     acceleration_m_s2: float = 4.0
     turn_rad_s: float = 2.2
-    gain_per_s: float = 12.0
+    gain_per_s: float = 7.0
     joint_speed_rad_s: float = 4.0
     waist_speed_rad_s: float = 0.6  # faster, and a robot in a stiff stance topples
     offset_gain_per_s: float = 1.5  # integrates what the motors leave, near a goal that rests
@@ -63,6 +66,8 @@ class ArmServo:
             error = self.position - measured - self.velocity * self.config.motor_lag_s
             offset = self._offset + self.config.offset_gain_per_s * error * self._period_s
             self._offset = np.clip(offset, -self.config.offset_max_m, self.config.offset_max_m)
+        elif not settle:  # what was learnt at rest elsewhere does not hold here
+            self._offset = self._offset * (1.0 - self._period_s / OFFSET_DECAY_S)
         self._drive(state, targets_rad)
         return measured
 
