@@ -22,4 +22,4 @@ for _id, _entry in ENTRY_POINTS.items():
 def make(id: str, **settings: Any) -> TabletopEnv:
     """The bare environment of a registered id (its own time limit and checks included)."""
     env: Any = gym.make(id, disable_env_checker=True, **settings).unwrapped
-    return env  # type: ignore[no-any-return]
+    return env

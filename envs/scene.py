@@ -1,4 +1,4 @@
-"""What stands where: layouts of a kitchen table, drawn from a seed. World frame = base frame at the start. Lengths m."""
+"""What stands where: layouts of a kitchen table, drawn from a seed. World = base frame at the start. Lengths m."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import pybullet as p
 
 from envs import bodies
 from envs.bodies import Box, Part
+from envs.rendering import meshes
 from envs.scene import (
     BELT_HALF_LENGTH,
     BELT_HALF_WIDTH,
@@ -73,7 +74,8 @@ class World:
             fixedTimeStep=1.0 / self.physics.rate_hz, numSolverIterations=self.physics.solver_iterations,
             deterministicOverlappingPairs=1, enableConeFriction=1, **self.on,
         )  # fmt: skip
-        self.layout, self.ticks, self.parts = layout, 0, []
+        self.layout, self.ticks = layout, 0
+        self.parts: list[Part] = []
         self._add_room()
         self.robot = G1Body(self.client, self.spec)
         self.belt: int | None = None
@@ -91,8 +93,8 @@ class World:
         self.table = bodies.add_boxes(self.client, (Box((0, 0, 0), half),), 0.0, centre, 0.0, TABLE_RGB)
         p.changeDynamics(self.table, -1, lateralFriction=TABLE_FRICTION, **self.on)
         self.parts += [
-            Part(self.floor, -1, bodies.meshes.grid(6.0, 6.0, 24), FLOOR_RGB),
-            Part(self.table, -1, bodies.meshes.box(half), TABLE_RGB),
+            Part(self.floor, -1, meshes.grid(6.0, 6.0, 24), FLOOR_RGB),
+            Part(self.table, -1, meshes.box(half), TABLE_RGB),
         ]
 
     def _add_belt(self) -> None:
@@ -113,7 +115,7 @@ class World:
         p.changeDynamics(self.belt, 0, linearDamping=0, angularDamping=0, **self.on)
         p.changeDynamics(self.belt, 0, lateralFriction=BELT_FRICTION, **self.on)
         p.setCollisionFilterPair(self.belt, self.table, 0, -1, 0, **self.on)
-        self.parts.append(Part(self.belt, 0, bodies.meshes.box(half), BELT_RGB))
+        self.parts.append(Part(self.belt, 0, meshes.box(half), BELT_RGB))
         self._drive_belt()
 
     def _drive_belt(self) -> None:
@@ -162,9 +164,7 @@ class World:
     def held(self, body: int) -> bool:
         """Whether a finger touches a body."""
         fingers = [self.robot.links[f"{hand}_finger_{side}"] for hand in self.spec.hands for side in "ab"]
-        return any(
-            p.getContactPoints(self.robot.id, body, link, -1, **self.on) for link in fingers
-        )
+        return any(p.getContactPoints(self.robot.id, body, link, -1, **self.on) for link in fingers)
 
     def close(self) -> None:
         """Disconnect. Safe to call twice."""

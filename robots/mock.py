@@ -23,7 +23,9 @@ def mock_spec(control_rate_hz: float = 100.0) -> RobotSpec:
 class MockRobot:
     """A robot without a body. Its episode never ends by itself before `time_limit_s`."""
 
-    def __init__(self, control_rate_hz: float = 100.0, time_limit_s: float = 2.0, instruction: str | None = None) -> None:
+    def __init__(
+        self, control_rate_hz: float = 100.0, time_limit_s: float = 2.0, instruction: str | None = None
+    ) -> None:
         self._spec = mock_spec(control_rate_hz)
         self._time_limit_s, self._instruction = time_limit_s, instruction
         self.sent: list[Command] = []

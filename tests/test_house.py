@@ -21,17 +21,20 @@ LAYERS = (
     ("spec",),
     ("clock", "robot", "rng", "catalogue"),
     ("kinematics",),
+    ("mapping",),
     ("stages", "deployment", "telemetry"),
+    ("stack", "expert"),
     ("agent",),
     ("harness",),
     ("report",),
-    ("configuration",),
+    ("configuration", "progress"),
+    ("sweeps",),
     ("run",),
 )
 LAYER = {f"vla_sim.{name}": height for height, names in enumerate(LAYERS) for name in names}
 SEAMS = frozenset(f"vla_sim.{n}" for n in ("types", "spec", "errors", "robot", "clock", "rng", "catalogue"))
 OPEN_TO_ALL = SEAMS | {"vla_sim.kinematics"}  # what worlds and bodies may know of vla_sim
-HYDRA_IMPORTERS = frozenset({"vla_sim.run", "vla_sim.configuration"})
+HYDRA_IMPORTERS = frozenset({"vla_sim.run", "vla_sim.configuration", "vla_sim.sweeps"})
 HEAVY = ("cv2", "hydra", "matplotlib", "numba", "omegaconf", "pandas", "pinocchio", "pybullet", "scipy")
 
 MAX_FILE_LINES = 500

@@ -215,4 +215,3 @@ def _unknown_key(key: str) -> ConfigError:
             return ConfigError(key, "there is no such key", nearest(part, known) if known else "")
         node = node[part]
     return ConfigError(key, "cannot be overridden")
-

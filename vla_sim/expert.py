@@ -41,7 +41,9 @@ class Expert:
     def act(self, obs: dict[str, Any], info: dict[str, Any]) -> Command:
         """The command for one step (`envs.actions.action_of` makes an action of it)."""
         motion, state = self._motion, self._state(obs, info)
-        estimates = {str(query): self._truth(query, obs, info["time_s"]) for query in motion.queries}
+        estimates: dict[str, Estimate | None] = {
+            str(query): self._truth(query, obs, info["time_s"]) for query in motion.queries
+        }
         motion.tick(Tick(info["time_s"], state, estimates))
         if motion.request is not None:
             motion.answer(self._plan_grasp(motion.request))

@@ -156,7 +156,7 @@ class Detections:
 
 @dataclass(frozen=True, slots=True)
 class GraspRequest:
-    """Where a hand should close (or open), from which directions it may come, and the posture the search starts from."""
+    """Where a hand should close (or open), from where it may come, and the posture the search starts from."""
 
     hand: str  # left | right
     point_in_base: Array  # [3] m, of the tool

@@ -72,7 +72,7 @@ CAMERA_WIDTH, CAMERA_HEIGHT, CAMERA_FOV_Y_DEG = 320, 240, 71.0
 
 
 class Gripper:
-    """A parallel gripper on each wrist: two fingers on prismatic joints, coupled by a gear. Metres, newtons, kilograms."""
+    """A parallel gripper on each wrist: two fingers on prismatic joints, coupled by a gear. Units m, N, kg."""
 
     PALM_SIZE = (0.05, 0.12, 0.035)
     PALM_OFFSET = 0.025

@@ -81,4 +81,3 @@ class SimG1:
 
     def close(self) -> None:
         self.env.close()
-

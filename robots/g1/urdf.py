@@ -105,7 +105,7 @@ def _fix_link(link: ET.Element, source: Path, folder: Path) -> None:
     if mesh is None:
         return
     if name in UNSEEN_LINKS:
-        link.remove(link.find("visual"))
+        link.remove(link.findall("visual")[0])
         return
     vertices = _decimate(source / mesh.get("filename", "").removeprefix(PACKAGE), folder / "meshes")
     # PyBullet and Pinocchio both resolve a relative path from the URDF's folder.
@@ -122,7 +122,7 @@ def _decimate(mesh_file: Path, folder: Path) -> Array:
     """Write the mesh with few triangles; returns the vertices of the full one."""
     import trimesh
 
-    mesh = trimesh.load(mesh_file)
+    mesh: Any = trimesh.load(mesh_file)
     vertices = np.asarray(mesh.vertices, dtype=np.float64)
     target = max(LEAST_TRIANGLES, int(len(mesh.faces) * KEEP_TRIANGLES))
     mesh = _simplify(mesh, target)
@@ -173,7 +173,9 @@ def _primitive(tag: str, centre: Array, size: Array, shape: str) -> ET.Element:
 def _add_gripper(robot: ET.Element, hand: str) -> None:
     grip = Gripper
     palm = f"{hand}_palm"
-    _add_box_link(robot, palm, np.array([grip.PALM_OFFSET, 0, 0]), grip.PALM_SIZE, grip.PALM_MASS_KG, "0.25 0.25 0.27 1")
+    _add_box_link(
+        robot, palm, np.array([grip.PALM_OFFSET, 0, 0]), grip.PALM_SIZE, grip.PALM_MASS_KG, "0.25 0.25 0.27 1"
+    )
     _add_joint(robot, f"{palm}_joint", "fixed", f"{hand}_wrist_yaw_link", palm, grip.PALM_AT_WRIST)
     tool = ET.SubElement(robot, "link", name=f"{hand}_tool")
     tool.append(_inertial(np.zeros(3), 1e-4, np.full(3, 1e-7)))

@@ -67,7 +67,8 @@ def test_actions_and_commands_convert_both_ways() -> None:
     command = Command(env.robot_spec.lower_rad * 0.3, np.array([0.2, 0.7]), mode=Mode.DAMP)
     back = command_of(action_of(command, env.robot_spec), env.robot_spec)
     assert back.joints_rad == pytest.approx(command.joints_rad)
-    assert np.array_equal(back.grips, command.grips) and back.mode is Mode.DAMP
+    assert np.array_equal(back.grips, command.grips)
+    assert back.mode is Mode.DAMP
     env.close()
 
 
@@ -135,7 +136,8 @@ def test_an_object_left_alone_rides_out_of_reach() -> None:
     still = Command(np.zeros(17), np.ones(2), mode=Mode.HOLD)
     while env.verdict is None:
         env.advance(still)
-    assert env.verdict.reason == "out_of_reach" and not env.verdict.success
+    assert env.verdict.reason == "out_of_reach"
+    assert not env.verdict.success
     env.close()
 
 

@@ -64,7 +64,10 @@ def test_mass_is_the_manufacturers_with_grippers_for_hands(body: G1Body) -> None
         model.TOTAL_MASS_KG, abs=0.01
     )
     bare = sum(
-        float(m.get("value", 0)) for link in links if "rubber_hand" not in link.get("name", "") for m in link.iter("mass")
+        float(m.get("value", 0))
+        for link in links
+        if "rubber_hand" not in link.get("name", "")
+        for m in link.iter("mass")
     )
     count = p.getNumJoints(body.id, physicsClientId=body.client)
     total = sum(p.getDynamicsInfo(body.id, i, physicsClientId=body.client)[0] for i in range(-1, count))
@@ -81,7 +84,8 @@ def test_it_stands_for_ten_seconds(body: G1Body) -> None:
     run(body, ready(), 1000)
     assert not body.fallen
     pelvis, quat = body._pelvis_in_world()
-    assert abs(pelvis[0]) < 0.03 and abs(pelvis[1]) < 0.005
+    assert abs(pelvis[0]) < 0.03
+    assert abs(pelvis[1]) < 0.005
     assert 2 * np.arccos(min(1.0, abs(quat[3]))) < np.radians(1)
 
 
@@ -111,7 +115,8 @@ def test_hold_keeps_the_last_tracked_targets(body: G1Body) -> None:
     target[-1] += 0.2
     body.apply(Command(target, np.ones(2)))
     sent = body.apply(Command(np.zeros(17), np.zeros(2), mode=Mode.HOLD))
-    assert np.array_equal(sent.joints_rad, target) and np.array_equal(sent.grips, np.ones(2))
+    assert np.array_equal(sent.joints_rad, target)
+    assert np.array_equal(sent.grips, np.ones(2))
 
 
 def test_its_own_idea_of_the_camera_is_true(body: G1Body) -> None:

@@ -93,7 +93,7 @@ class VirtualExecutor:
                 self._site(stage).device.profile(stage)
 
     def in_flight(self, stage: str) -> int:
-        """Requests to a stage that are under way in the deployment; an imposed delay occupies nothing and does not count."""
+        """Requests to a stage under way in the deployment; an imposed delay occupies nothing and does not count."""
         return self._in_flight[stage]
 
     def submit(

@@ -38,7 +38,7 @@ class EpisodeSettings:
 
 
 class Episode:
-    """Runs one episode and writes it into a recorder. An exception inside is a failure of the episode, not of the run."""
+    """Runs one episode and writes it into a recorder. An exception inside fails the episode, not the run."""
 
     def __init__(self, robot: Robot, stack: Stack, settings: EpisodeSettings, recorder: Recorder, number: int) -> None:
         self.robot, self.stack, self.settings, self.recorder, self.number = robot, stack, settings, recorder, number

@@ -128,4 +128,3 @@ class _Pictures:
         target = self._folder / "figures" / "frames" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         atomic_write_bytes(target, png.tobytes())
-

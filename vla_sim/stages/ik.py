@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pinocchio as pin
+from numpy.typing import NDArray
 
 from vla_sim.kinematics import BodyModel
 from vla_sim.spec import RobotSpec
 from vla_sim.types import Array
+
+Index = NDArray[np.intp]
 
 DAMPING = 2e-4
 STEP_MAX_RAD = 0.2  # of one iteration
@@ -51,7 +54,7 @@ class ArmIK:
         high = np.concatenate((spec.upper_rad[upper] - LIMIT_MARGIN_RAD, k.waist_upper_rad))
         return low, high
 
-    def chain(self, hand: str) -> Array:
+    def chain(self, hand: str) -> Index:
         """Indices among the robot's joints: the arm from shoulder to wrist, then the waist."""
         return self._chain[hand]
 
@@ -108,7 +111,7 @@ class ArmIK:
         pin.updateFramePlacement(model, data, frame)
         return pin.log6(data.oMf[frame].actInv(target)).vector
 
-    def _step(self, hand: str, chain: Array, weight: Array, error: Array, pull: Array | None) -> Array:
+    def _step(self, hand: str, chain: Index, weight: Array, error: Array, pull: Array | None) -> Array:
         jacobian = pin.getFrameJacobian(self.model.model, self.model.data, self._tool[hand], pin.LOCAL)
         j = jacobian[:, self.model.index[chain]] * weight
         inverse = j.T @ np.linalg.inv(j @ j.T + DAMPING * np.eye(6))
@@ -116,7 +119,7 @@ class ArmIK:
         return step if pull is None else step + pull - inverse @ (j @ pull)
 
     @staticmethod
-    def _pull(chain: Array, size: int, weight: Array, q: Array, posture: Array | None) -> Array:
+    def _pull(chain: Index, size: int, weight: Array, q: Array, posture: Array | None) -> Array:
         """Where the free motions are drawn: to a posture, or the waist to its middle."""
         pull = np.zeros(len(chain))
         if posture is None:

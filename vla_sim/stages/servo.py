@@ -11,7 +11,6 @@ from vla_sim.spec import RobotSpec
 from vla_sim.stages.ik import ArmIK
 from vla_sim.types import Array, RobotState
 
-
 OFFSET_DECAY_S = 0.1
 
 
@@ -87,7 +86,7 @@ class ArmServo:
         self.rotation = Rotation.from_rotvec(turn * share).as_matrix() @ self.rotation
 
     def _drive(self, state: RobotState, targets_rad: Array) -> None:
-        """Legs as measured (they define the base), arm and waist as commanded: then the arm's own lag cannot wind up."""
+        """Legs as measured (they define the base), arm and waist as commanded: the arm's own lag cannot wind up."""
         dt, c = self._period_s, self.config
         chain, waist = self._chain, self._chain[self._arm :]
         q = state.joints_rad.copy()

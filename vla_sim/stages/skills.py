@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from vla_sim.catalogue import SHAPES
 from vla_sim.spec import RobotSpec
 from vla_sim.stages.ik import ArmIK
 from vla_sim.stages.servo import ArmServo, ServoConfig
 from vla_sim.stages.tracking import Estimate
-from vla_sim.catalogue import SHAPES
 from vla_sim.types import Array, Detection, Grasp, GraspRequest, ObjectQuery, RobotState
 
 
