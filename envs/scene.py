@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vla_sim.catalogue import COLOURS, GRASPABLE
+from vla_sim.catalogue import COLOURS, GRASPABLE, SHAPES
 from vla_sim.errors import VlaSimError
 from vla_sim.types import ObjectQuery
 
 TABLE_TOP_M, TABLE_EDGE_X, TABLE_SIZE = 0.70, 0.19, (0.60, 1.20, 0.04)
-OBJECT_X, OBJECT_Y = (0.25, 0.39), (0.16, 0.35)  # y on either side of the tray
+OBJECT_X, OBJECT_Y = (0.25, 0.39), (0.18, 0.35)  # y on either side of the tray
 SPACING_M = 0.125
 TRAY_XY = (0.30, 0.0)
+EYE_XZ = (0.06, 1.24)  # of the robot that looks at the table
 BELT_X, BELT_HALF_WIDTH, BELT_HALF_LENGTH, BELT_THICKNESS = 0.34, 0.07, 0.80, 0.01
 BELT_START_Y = -0.40
 
@@ -61,17 +62,38 @@ class NoRoom(VlaSimError):
 
 
 def draw_pick_place(rng: np.random.Generator) -> Layout:
-    """Three to five objects in free places either side of the tray; no two share both shape and colour."""
-    count = int(rng.integers(3, 6))
+    """Three to five objects in free places either side of the tray; no two share both shape and colour.
+
+    The first is never hidden behind another: the robot is asked for something it can see.
+    """
     colours = list(COLOURS)
     tray_colour = colours.pop(int(rng.integers(len(colours))))
     kinds = [ObjectQuery(shape, colour) for shape in GRASPABLE for colour in colours]
-    chosen = [kinds[i] for i in rng.permutation(len(kinds))[:count]]
-    spots = _free_spots(rng, count)
-    placements = tuple(
-        Placement(query, x, y, float(rng.uniform(-np.pi, np.pi))) for query, (x, y) in zip(chosen, spots, strict=True)
-    )
-    return Layout(placements, tray=Placement(ObjectQuery("tray", tray_colour), *TRAY_XY, 0.0))
+    while True:
+        count = int(rng.integers(3, 6))
+        chosen = [kinds[i] for i in rng.permutation(len(kinds))[:count]]
+        spots = _free_spots(rng, count)
+        yaws = rng.uniform(-np.pi, np.pi, count)
+        placements = tuple(
+            Placement(query, x, y, float(yaw)) for query, (x, y), yaw in zip(chosen, spots, yaws, strict=True)
+        )
+        if not any(_hides(other, placements[0]) for other in placements[1:]):
+            return Layout(placements, tray=Placement(ObjectQuery("tray", tray_colour), *TRAY_XY, 0.0))
+
+
+def _hides(other: Placement, target: Placement) -> bool:
+    """Whether `other` stands in the way from the robot's eye to the top of `target`."""
+    shape, hidden = SHAPES[other.query.shape], SHAPES[target.query.shape]
+    eye = np.array([EYE_XZ[0], 0.0])
+    way = np.array([target.x, target.y]) - eye
+    offset = np.array([other.x, other.y]) - eye
+    share = float(offset @ way / (way @ way))
+    if not 0 < share < 1:
+        return False
+    aside = abs(way[0] * offset[1] - way[1] * offset[0]) / float(np.hypot(*way))
+    top = target.support_m + hidden.height_m
+    ray_height = EYE_XZ[1] + share * (top - EYE_XZ[1])
+    return aside < (shape.width_m + hidden.width_m) / 2 and ray_height < other.support_m + shape.height_m + 0.02
 
 
 def _free_spots(rng: np.random.Generator, count: int) -> list[tuple[float, float]]:
