@@ -13,6 +13,7 @@ from vla_sim.types import ObjectQuery
 TABLE_TOP_M, TABLE_EDGE_X, TABLE_SIZE = 0.70, 0.19, (0.60, 1.20, 0.04)
 OBJECT_X, OBJECT_Y = (0.25, 0.39), (0.18, 0.35)  # y on either side of the tray
 SPACING_M = 0.125
+HAND_LENGTH_M, HAND_HALF_WIDTH_M = 0.22, 0.075
 TRAY_XY = (0.30, 0.0)
 EYE_XZ = (0.06, 1.24)  # of the robot that looks at the table
 BELT_X, BELT_HALF_WIDTH, BELT_HALF_LENGTH, BELT_THICKNESS = 0.34, 0.07, 0.80, 0.01
@@ -64,7 +65,7 @@ class NoRoom(VlaSimError):
 def draw_pick_place(rng: np.random.Generator) -> Layout:
     """Three to five objects in free places either side of the tray; no two share both shape and colour.
 
-    The first is never hidden behind another: the robot is asked for something it can see.
+    The first is neither hidden nor walled in: the robot is asked for something that it can see and get a hand to.
     """
     colours = list(COLOURS)
     tray_colour = colours.pop(int(rng.integers(len(colours))))
@@ -77,8 +78,21 @@ def draw_pick_place(rng: np.random.Generator) -> Layout:
         placements = tuple(
             Placement(query, x, y, float(yaw)) for query, (x, y), yaw in zip(chosen, spots, yaws, strict=True)
         )
-        if not any(_hides(other, placements[0]) for other in placements[1:]):
+        target = placements[0]
+        if not any(_hides(other, target) or _walls_in(other, target) for other in placements[1:]):
             return Layout(placements, tray=Placement(ObjectQuery("tray", tray_colour), *TRAY_XY, 0.0))
+
+
+def _walls_in(other: Placement, target: Placement) -> bool:
+    """Whether `other` stands where a hand that comes from the robot's side, or from 30 degrees off, would be."""
+    offset = np.array([other.x - target.x, other.y - target.y])
+    side = np.sign(target.y)
+    for turn in np.radians([0.0, -30.0]) * side:  # straight, or from the outside inwards
+        ahead = np.array([np.cos(turn), np.sin(turn)])
+        behind, aside = -float(offset @ ahead), abs(float(ahead[0] * offset[1] - ahead[1] * offset[0]))
+        if -0.03 < behind < HAND_LENGTH_M and aside < HAND_HALF_WIDTH_M + SHAPES[other.query.shape].width_m / 2:
+            return True
+    return False
 
 
 def _hides(other: Placement, target: Placement) -> bool:

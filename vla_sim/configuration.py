@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from vla_sim.clock import period_ns
-from vla_sim.deployment.config import DeploymentConfig
+from vla_sim.clock import VirtualClock, period_ns
+from vla_sim.deployment.config import DeploymentConfig, build
 from vla_sim.errors import ConfigError, VlaSimError, nearest
 from vla_sim.harness.budgets import Budget
 from vla_sim.harness.episode import EpisodeSettings
@@ -25,6 +27,9 @@ from vla_sim.stages.skills import MotionConfig
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
 TOP_KEYS = ("env", "robot", "stack", "deploy", "network", "devices", "budget")
+STACK_KEYS = ("intent", "planning", "perception", "grasp", "motion", "safety", "agent")
+RATES_HZ = (10.0, 20.0, 25.0, 50.0, 100.0, 125.0, 200.0, 250.0, 500.0, 1000.0)  # offered instead of one that cannot be
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,12 @@ class CameraConfig:
 
     rate_hz: float = 20.0
     latency_ms: float = 15.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rate_hz < math.inf:
+            raise ConfigError("rate_hz", f"a rate must be positive, got {self.rate_hz:g} Hz", "the usual rate is 20 Hz")
+        if not 0 <= self.latency_ms < math.inf:
+            raise ConfigError("latency_ms", f"must not be negative or infinite, got {self.latency_ms:g}")
 
 
 @dataclass(frozen=True)
@@ -56,31 +67,19 @@ class TopConfig:
 def settings_of(config: DictConfig, overrides: Sequence[str], variant: str = "") -> RunSettings:
     """Check everything that can be checked without building a world; raises ConfigError."""
     plain = _plain(config)
-    top = read(TopConfig, {k: v for k, v in plain.items() if k not in TOP_KEYS}, "config")
+    _check_parts(plain)
+    top = _read(TopConfig, {k: v for k, v in plain.items() if k not in TOP_KEYS}, "config")
     delay_s = None if top.delay_ms is None else top.delay_ms / 1e3
     latency_s = top.cameras.latency_ms / 1e3
     if delay_s is not None:
         latency_s = min(latency_s, max(delay_s, 0.0))  # the camera's own latency is part of an imposed delay
-    agent = read(
-        AgentConfig,
-        {
-            **plain["stack"]["agent"],
-            "camera_rate_hz": top.cameras.rate_hz,
-            "camera_latency_s": latency_s,
-        },
-        "stack.agent",
-    )
-    deployment = read(DeploymentConfig, {key: plain[key] for key in ("deploy", "network", "devices")}, "config")
-    episode = EpisodeSettings(
-        seed=top.seed,
-        deployment=deployment,
-        agent=agent,
-        delay_s=delay_s,
-        command=top.command,
-    )
-    control = (plain.get("env") or {}).get("control_rate_hz")
-    if control is not None:
-        check_rate("env.control_rate_hz", control)
+    cameras = {"camera_rate_hz": top.cameras.rate_hz, "camera_latency_s": latency_s}
+    agent = _read(AgentConfig, {**plain["stack"]["agent"], **cameras}, "stack.agent")
+    deployment = _read(DeploymentConfig, {key: plain[key] for key in ("deploy", "network", "devices")}, "config")
+    build(deployment, VirtualClock(), 0, 0, lambda _: None)  # sites, devices and placement fit together
+    episode = EpisodeSettings(top.seed, deployment, agent, delay_s, top.command)
+    if isinstance(plain["env"], dict):
+        _check_rates(plain["env"], top.cameras.rate_hz)
     return RunSettings(
         episodes=top.episodes,
         episode=episode,
@@ -93,12 +92,50 @@ def settings_of(config: DictConfig, overrides: Sequence[str], variant: str = "")
     )
 
 
-def check_rate(key: str, rate_hz: float) -> None:
-    """ConfigError for a rate whose period is not a whole number of microseconds."""
+def _check_parts(plain: dict[str, Any]) -> None:
+    """Nothing that a run needs was taken out, and the stack holds nothing unknown."""
+    stack = plain.get("stack") or {}
+    for key in stack:
+        if key not in STACK_KEYS:
+            raise ConfigError(f"stack.{key}", "there is no such key", nearest(str(key), STACK_KEYS))
+    present = {*plain, *(f"stack.{key}" for key, value in stack.items() if value is not None)}
+    for key in (*TOP_KEYS, *(f"stack.{key}" for key in STACK_KEYS)):
+        if key not in present:
+            raise ConfigError(key, "is missing", "it cannot be left out")
+
+
+def _check_rates(env: dict[str, Any], camera_rate_hz: float) -> None:
+    """The camera's rate divides the control rate, which divides the physics rate; ConfigError with one that does."""
+    rates = {key: env[key] for key in ("physics_rate_hz", "control_rate_hz") if key in env}
+    for key, rate_hz in rates.items():
+        if not isinstance(rate_hz, int | float) or isinstance(rate_hz, bool):
+            raise ConfigError(f"env.{key}", f"must be a number, got {rate_hz!r}")
+        if not 0 < rate_hz < math.inf:
+            raise ConfigError(f"env.{key}", f"a rate must be positive, got {rate_hz:g} Hz", "usual are 100 to 500 Hz")
+    if "control_rate_hz" in rates:
+        control_hz = float(rates["control_rate_hz"])
+        if "physics_rate_hz" in rates:
+            _check_divides("env.control_rate_hz", control_hz, "env.physics_rate_hz", float(rates["physics_rate_hz"]))
+        _check_divides("cameras.rate_hz", camera_rate_hz, "env.control_rate_hz", control_hz)
+
+
+def _check_divides(key: str, rate_hz: float, faster_key: str, faster_hz: float) -> None:
+    if not _divides(rate_hz, faster_hz):
+        fitting = [offer for offer in RATES_HZ if _divides(offer, faster_hz)]
+        near = min(fitting, key=lambda offer: abs(offer - rate_hz), default=None)
+        raise ConfigError(
+            key,
+            f"{rate_hz:g} Hz does not divide {faster_key}={faster_hz:g}",
+            f"change {faster_key}" if near is None else f"the nearest usual rate that does is {near:g} Hz",
+        )
+
+
+def _divides(rate_hz: float, faster_hz: float) -> bool:
+    """Whether one rate is a whole multiple of another, both with periods in whole microseconds."""
     try:
-        period_ns(rate_hz)
-    except ValueError as error:
-        raise ConfigError(key, str(error)) from None
+        return period_ns(rate_hz) % period_ns(faster_hz) == 0
+    except ValueError:
+        return False
 
 
 def build_robot(config: DictConfig) -> Robot:
@@ -114,14 +151,10 @@ def build_stack(config: DictConfig, spec: RobotSpec) -> Stack:
     from vla_sim.stages.tracking import ObjectTracker, TrackerConfig
 
     stack = _plain(config.stack)
-    known = ("intent", "planning", "perception", "grasp", "motion", "safety", "agent")
-    for key in stack:
-        if key not in known:
-            raise ConfigError(f"stack.{key}", "there is no such key", nearest(key, known))
     perception = dict(stack["perception"])
-    tracker = read(TrackerConfig, {"predict": perception.pop("predict", False)}, "stack.perception")
-    motion = Motion(spec, read(MotionConfig, stack["motion"], "stack.motion"))
-    safety = read(SafetyConfig, stack["safety"], "stack.safety")
+    tracker = _read(TrackerConfig, {"predict": perception.pop("predict", False)}, "stack.perception")
+    motion = Motion(spec, _read(MotionConfig, stack["motion"], "stack.motion"))
+    safety = _read(SafetyConfig, stack["safety"], "stack.safety")
     return Stack(
         intent=instantiate(stack["intent"], "stack.intent"),
         planning=instantiate(stack["planning"], "stack.planning"),
@@ -146,27 +179,41 @@ def instantiate(node: Any, key: str, **more: Any) -> Any:
 
 def _explain(error: Exception, key: str) -> VlaSimError:
     """The reason behind Hydra's exception, in one line."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, VlaSimError):
-            return cause
-        if cause.__cause__ is None:
-            break
+    place = re.search(r"full_key: (\S+)", str(error))
+    cause: BaseException = error
+    while not isinstance(cause, VlaSimError) and cause.__cause__ is not None:
         cause = cause.__cause__
-    first = str(cause).strip().splitlines()[0]
-    return ConfigError(key, first)
+    if isinstance(cause, VlaSimError):
+        return cause
+    return ConfigError(place.group(1).removeprefix(f"{key}.") if place else key, _first_line(cause))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _read(kind: type[T], data: Any, key: str) -> T:
+    """As `mapping.read`, with keys as they are written on the command line."""
+    try:
+        return read(kind, data, key)
+    except ConfigError as error:
+        written = error.key.replace(f"{key}.{key}.", f"{key}.", 1).removeprefix("config.")
+        raise ConfigError(written, error.problem, error.hint) from error
 
 
 def _plain(config: Any) -> dict[str, Any]:
     if isinstance(config, DictConfig):
-        config = OmegaConf.to_container(config, resolve=True)
+        try:
+            config = OmegaConf.to_container(config, resolve=True)
+        except OmegaConfBaseException as error:
+            raise ConfigError(str(error.full_key or "configuration"), _first_line(error)) from error
     return {str(k): v for k, v in config.items()}
 
 
 # -- composing, with errors a person can act on -----------------------------------------------------------------
 
 
-def compose(overrides: Sequence[str]) -> DictConfig:
+def compose(overrides: Sequence[str], *, with_hydra: bool = False) -> DictConfig:
     """The configuration for a list of overrides; raises ConfigError that names the word and the nearest valid one."""
     import hydra
     from hydra.core.global_hydra import GlobalHydra
@@ -175,9 +222,28 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            return hydra.compose("config", overrides=list(overrides))
-    except HydraException as error:
+            return hydra.compose("config", overrides=list(overrides), return_hydra_config=with_hydra)
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise _explain_compose(error, overrides) from error
+
+
+def sweep_values(overrides: Sequence[str]) -> list[list[str]]:
+    """Of each override the values it sweeps over, none when it does not sweep; ConfigError when it cannot be read."""
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException, OverrideParseException
+
+    GlobalHydra.instance().clear()
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+            parsed = parser.parse_overrides(list(overrides))
+            return [list(item.sweep_string_iterator()) if item.is_sweep_override() else [] for item in parsed]
+    except OverrideParseException as error:
+        raise ConfigError("command line", f"cannot read {error.override!r}", "write key=value") from None
+    except HydraException as error:
+        raise ConfigError("command line", _first_line(error)) from None
 
 
 def groups() -> dict[str, list[str]]:
@@ -195,23 +261,28 @@ def _explain_compose(error: Exception, overrides: Sequence[str]) -> ConfigError:
         if group in known:
             return ConfigError(group, f"there is no choice {choice!r}", nearest(choice, known[group]))
         return ConfigError(group, "there is no such group", nearest(group, known))
-    unknown = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text)
+    unknown = re.search(r"Could not (?:override|delete from config\.) '([^']+)'", text)
     if unknown:
         return _unknown_key(unknown.group(1))
-    if "Could not find a match" in text or "parsing override" in text or "mismatched input" in text:
-        return ConfigError("command line", text.strip().splitlines()[0], "overrides look like key=value")
-    word = next((word for word in overrides if word.split("=")[0] in text), "configuration")
-    return ConfigError(word.split("=")[0], text.strip().splitlines()[0])
+    for key, _, value in (word.partition("=") for word in overrides):
+        if value == "null" and key in groups() and isinstance(error, ValueError):
+            return ConfigError(key, "cannot be null", nearest("", groups()[key]))
+    key = next((word.split("=")[0] for word in overrides if word.split("=")[0] in text), "configuration")
+    return ConfigError(key, _first_line(error.__cause__ or error))
 
 
 def _unknown_key(key: str) -> ConfigError:
     """A key that does not exist, and the nearest among those that do at its level."""
-    node: Any = compose([])
+    places = [f"device@devices.{name}" for name in ("robot", "cloud")]
+    if key == "device":
+        return ConfigError(key, "stands in two places", f"write {' or '.join(f'{place}=...' for place in places)}")
+    node: Any = compose([], with_hydra=key.startswith("hydra."))
     path = key.split(".")
     for i, part in enumerate(path):
         if not isinstance(node, DictConfig) or part not in node:
-            choices = [str(k) for k in node] if isinstance(node, DictConfig) else []
-            known = [*choices, *groups()] if i == 0 else choices
+            known = {str(k) for k in node} if isinstance(node, DictConfig) else set()
+            if i == 0:
+                known = (known | {*groups(), *places}) - {"device", "devices"}
             return ConfigError(key, "there is no such key", nearest(part, known) if known else "")
         node = node[part]
-    return ConfigError(key, "cannot be overridden")
+    return ConfigError(key, "cannot be left out or overridden")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 BAD_INPUT, INTERRUPTED = 2, 130
+MULTIRUN = ("-m", "--multirun")
 HELP = """\
 vla_sim: will this VLA still do its job on that chip, over that network, on that robot?
 
@@ -41,6 +43,8 @@ def main(argv: list[str] | None = None) -> int:
         _run_hydra(words)
     except (ConfigError, RecordError, Refused) as error:
         return _fail(error)
+    except SystemExit as end:  # how a job inside Hydra ends with a code of its own
+        return end.code if isinstance(end.code, int) else BAD_INPUT
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; what was finished is kept\n")
         return INTERRUPTED
@@ -59,20 +63,15 @@ def _group_lines() -> list[str]:
 
 def _check(words: list[str]) -> None:
     """Refuse what cannot work before anything is built or written."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import OverrideParseException
+    from vla_sim.configuration import sweep_values
 
     overrides = [word for word in words if not word.startswith("-")]
     for flag in (word for word in words if word.startswith("-")):
-        if flag not in ("-m", "--multirun"):
+        if flag not in MULTIRUN:
             raise ConfigError("command line", f"unknown option {flag!r}", "there are -m and --help")
-    try:
-        parsed = OverridesParser.create().parse_overrides(overrides)
-    except OverrideParseException as error:
-        raise ConfigError("command line", f"cannot read {error.override!r}", "write key=value") from None
-    choices = [list(item.sweep_string_iterator()) if item.is_sweep_override() else [] for item in parsed]
+    choices = sweep_values(overrides)
     for values, word in zip(choices, overrides, strict=True):
-        if values and not {"-m", "--multirun"} & set(words):
+        if values and not {*MULTIRUN} & {*words}:
             raise ConfigError(word.split("=")[0], "has several values", "add -m to sweep over them")
     first = [_pin(w, v[0]) if v else w for w, v in zip(overrides, choices, strict=True)]
     _check_one(first)
@@ -89,7 +88,7 @@ def _check_one(overrides: list[str]) -> None:
     from vla_sim import configuration as conf
     from vla_sim.types import Utterance
 
-    config = conf.compose([word for word in overrides if not word.startswith("hydra.")])
+    config = conf.compose(overrides)
     settings = conf.settings_of(config, overrides)
     if settings.episode.command is not None:
         conf.instantiate(config.stack.intent, "stack.intent")(Utterance(settings.episode.command))
@@ -99,7 +98,7 @@ def _run_hydra(words: list[str]) -> None:
     import hydra
 
     kept = sys.argv
-    sys.argv = [kept[0], *words]
+    sys.argv = [kept[0], *sorted(words, key=lambda word: word in MULTIRUN)]  # Hydra wants its options last
     try:
         hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="config")(run_variant)()
     finally:
@@ -128,6 +127,8 @@ def run_variant(config: DictConfig) -> float | None:
         finally:
             robot.close()
     except VlaSimError as error:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # made by Hydra; gone again if nothing was written into it
         raise SystemExit(_fail(error)) from None
     write_report(folder)
     print_summary(folder, metrics)

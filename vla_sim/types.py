@@ -165,6 +165,7 @@ class GraspRequest:
     joints_rad: Array  # [n] all joints of the robot
     support_m: float  # height of what the object stands on
     obstacles: Array  # [k, 4] upright discs the hand must not touch: x, y, radius, height of the top, m in base
+    tried_rad: tuple[float, ...] = ()  # directions that did not work before
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from vla_sim.types import Array, Grasp, GraspRequest
 
 ROTATION_WEIGHT_M = 0.05  # metres that one radian of error is worth
 YAW_WEIGHT_M = 0.002  # metres that one radian away from the first choice is worth
+TRIED_RAD, TRIED_WEIGHT_M = 0.1, 0.004  # metres that a direction loses when it has failed before
 HAND_HALF_WIDTH_M = 0.065  # of the open hand
 FINGER_AHEAD_M, FINGER_BELOW_M = 0.02, 0.021  # fingertips ahead of the tool and their underside below it
 ARM_LENGTH_M = 0.30  # of hand and forearm behind the tool that can touch something
@@ -46,7 +47,9 @@ class GraspPlanner:
         best: tuple[float, Grasp] | None = None
         for yaw in request.yaws_rad:
             grasp = self._try(request, yaw)
-            cost = grasp.error_m + self._overlap_m(request, yaw) + YAW_WEIGHT_M * abs(yaw - request.yaws_rad[0])
+            tried = any(abs(yaw - other) < TRIED_RAD for other in request.tried_rad)
+            preference = YAW_WEIGHT_M * abs(yaw - request.yaws_rad[0]) + TRIED_WEIGHT_M * tried
+            cost = grasp.error_m + self._overlap_m(request, yaw) + preference
             if best is None or cost < best[0]:
                 best = cost, grasp
         if best is None:

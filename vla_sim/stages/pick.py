@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from vla_sim.catalogue import SHAPES
-from vla_sim.stages.skills import Arms, Skill, Tick, norm, obstacles
+from vla_sim.stages.servo import norm
+from vla_sim.stages.skills import Arms, Skill, Tick, obstacles
 from vla_sim.stages.tracking import Estimate
 from vla_sim.types import Array, GraspRequest, ObjectQuery
 
@@ -18,7 +19,7 @@ YAWS_ROUND_DEG = (0.0, 15.0, 30.0, -15.0, -30.0, 45.0, -45.0)  # positive: turne
 YAWS_FACE_DEG = (0.0, 12.0, -12.0)  # off a cube's face: closing fingers turn it
 YAW_MAX_RAD = np.radians(62)
 LYING_HEIGHT_M = 0.036
-BLOCKED_M, BLOCKED_S = 0.018, 0.08  # a tool further behind its reference than this, plus its lag, is blocked
+BLOCKED_M = 0.012  # a tool pushed this far from where its joints should have it has met something
 
 
 class Pick(Skill):
@@ -107,11 +108,9 @@ class Pick(Skill):
             yaws = [face + turn for turn in turns if abs(face + turn) < YAW_MAX_RAD]
         if estimate.moving and SHAPES[self.query.shape].round:
             yaws = [0.0]
-        fresh = [y for y in yaws if all(abs(y - tried) > 0.1 for tried in self._tried)]
-        yaws = fresh or yaws
         return GraspRequest(
             hand, point, tuple(float(y) for y in yaws), self.config.lift_m, tick.state.joints_rad, self._support_m,
-            obstacles(tick.others, self.query),
+            obstacles(tick.others, self.query), tuple(self._tried),
         )  # fmt: skip
 
     def _begin(self, tick: Tick) -> str:
@@ -150,6 +149,8 @@ class Pick(Skill):
             goal = goal.copy()
             goal[2] = max(goal[2], self._support_m + CLEARANCE_M)
         tool = self._track(tick, goal, self._velocity, settle=not moving)
+        if self.arms.servo.pushed_m > BLOCKED_M:
+            return self._give_way(tool)
         close = 0.012 + 0.15 * speed if moving else 0.008
         settled = moving or norm(self.arms.servo.velocity) < 0.03
         self._near = self._near + 1 if not high and settled and norm(tool - goal) < close else 0
@@ -170,9 +171,8 @@ class Pick(Skill):
         tool = self._track(tick, self._goal - self._standoff * self._along, down, settle=not moving)
         close = 0.010 + 0.1 * speed if moving else 0.005
         assert self.arms.servo is not None
-        behind = norm(tool - self.arms.servo.position)
-        if behind > BLOCKED_M + BLOCKED_S * norm(self.arms.servo.velocity):
-            return self._miss("blocked")  # something is in the way: pressing on would topple the robot
+        if self.arms.servo.pushed_m > BLOCKED_M:
+            return self._give_way(tool)
         arrived = self._standoff <= 0 and norm(tool - self._goal) < close
         if arrived or self.elapsed_s(tick) > (1.0 if moving else 2.0):
             return "close"
@@ -199,6 +199,12 @@ class Pick(Skill):
                 return self._miss("dropped")
             self.end(True)
         return None
+
+    def _give_way(self, tool: Array) -> str:
+        """Stop pressing at once, or the robot, stiff on its feet, topples."""
+        assert self.arms.servo is not None
+        self.arms.servo.release(tool)
+        return self._miss("blocked")
 
     # -- trying again -------------------------------------------------------------------------------------------
     def _miss(self, reason: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from vla_sim.catalogue import SHAPES
-from vla_sim.stages.skills import Arms, Skill, Tick, highest_on_way, norm, obstacles
+from vla_sim.stages.servo import norm
+from vla_sim.stages.skills import Arms, Skill, Tick, highest_on_way, obstacles
 from vla_sim.types import Array, GraspRequest, ObjectQuery
 
 CARRY_M = 0.14  # of the tool above the support while it crosses the table

@@ -30,6 +30,11 @@ class ServoConfig:
     motor_lag_s: float = 0.03
 
 
+def norm(vector: Array) -> float:
+    """Euclidean length."""
+    return float(np.sqrt(vector @ vector))
+
+
 class ArmServo:
     """Moves one tool. Holds the reference it has brought the arm to, not the measured pose."""
 
@@ -41,6 +46,9 @@ class ArmServo:
         self.position, self.rotation = start.translation.copy(), start.rotation.copy()
         self.velocity = np.zeros(3)
         self._offset = np.zeros(3)
+        self._commanded = self.position.copy()
+        self._measured = self.position.copy()
+        self._speed_m_s = 0.0
         self.posture_rad: Array | None = None
 
     def track(
@@ -67,8 +75,23 @@ class ArmServo:
             self._offset = np.clip(offset, -self.config.offset_max_m, self.config.offset_max_m)
         elif not settle:  # what was learnt at rest elsewhere does not hold here
             self._offset = self._offset * (1.0 - self._period_s / OFFSET_DECAY_S)
+        self._speed_m_s = norm(measured - self._measured) / self._period_s
+        self._measured = measured
+        q = state.joints_rad.copy()
+        q[self._chain] = targets_rad[self._chain]
+        self._commanded = self._ik.tool_in_base(self.hand, q).translation.copy()
         self._drive(state, targets_rad)
         return measured
+
+    @property
+    def pushed_m(self) -> float:
+        """How much further the tool is from where its joints were told to be than its motion explains, m."""
+        gap = norm(self._measured - self._commanded)
+        return gap - self.config.motor_lag_s * max(self._speed_m_s, norm(self.velocity))
+
+    def release(self, tool: Array) -> None:
+        """Take the measured tool position [3] as the reference, at rest: whatever was pressed against is let go."""
+        self.position, self.velocity, self._offset = tool.copy(), np.zeros(3), np.zeros(3)
 
     def _advance(self, goal: Array, rotation: Array, feed_forward: Array | None, speed_m_s: float) -> None:
         dt, c = self._period_s, self.config

@@ -2,28 +2,88 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from vla_sim.catalogue import SHAPES, Shape
+from vla_sim.stages.surface_fit import Surface, fit_surface
 from vla_sim.types import Array
 
 BAND_M = 0.010  # thickness of what counts as the top surface
-HEIGHT_SIGMA_M = 0.005
-TOO_WIDE_SIGMA_M, TOO_NARROW_SIGMA_M = 0.010, 0.030  # occlusion narrows, nothing widens
-SPHERE_STEPS = 8
+HEIGHT_SIGMA_M = 0.006
+CURVE_M = 0.003  # a curved top is measured lower than it is, by this much
+TOO_WIDE_SIGMA_M, TOO_NARROW_SIGMA_M, TOO_NARROW_SHARE = 0.010, 0.03, 0.3  # occlusion narrows, nothing widens
+NOISE_M, MISFIT_SIGMA_M = 0.0025, 0.003  # residual that the sensor explains; how much more is too much
+FLOATING_M, FLOATING_TRUST = 0.02, 0.8
+MATCH_MIN = 0.05
+WALL_REACH_M, WALL_FOOT_M = 0.012, 0.012
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """Points [n, 3] of one colour patch, each standing for `area_m2` seen frontally by a camera at `eye` [3]."""
+    """Points [n, 3] of one patch, n > 0, each standing for `area_m2` seen frontally by a camera at `eye` [3]."""
 
     points: Array
     area_m2: float
     eye: Array
-    support_m: float  # height of what it stands on
+    support_m: float = 0.0  # height of what it stands on
+
+    def on(self, support_m: float) -> Cloud:
+        """The same cloud over a surface of that height."""
+        return replace(self, support_m=support_m)
+
+    @cached_property
+    def _heights(self) -> Array:
+        return np.sort(self.points[:, 2])
+
+    @cached_property
+    def top_m(self) -> float:
+        """Height of the highest surface."""
+        z = self._heights
+        rough = _middle(z[np.searchsorted(z, z[int(0.97 * (len(z) - 1))] - 0.5 * BAND_M) :])
+        return _middle(z[slice(*np.searchsorted(z, (rough - 0.4 * BAND_M, rough + 0.4 * BAND_M)))])
+
+    @cached_property
+    def bottom_m(self) -> float:
+        """Height of the lowest visible part."""
+        return float(self._heights[int(0.03 * (len(self._heights) - 1))])
+
+    @cached_property
+    def footprint(self) -> Rectangle:
+        """Smallest rectangle round all points seen from above."""
+        return Rectangle.round(self.points)
+
+    @cached_property
+    def top_footprint(self) -> Rectangle:
+        """Smallest rectangle round the top surface."""
+        return Rectangle.round(self.points[self.points[:, 2] > self.top_m - BAND_M])
+
+    def seen_share(self, silhouette_m2: float, centre: Array) -> float:
+        """Share, 0-1, of a silhouette at `centre` [3] that the pixels fill."""
+        sight, to_points = centre - self.eye, self.points.mean(axis=0) - self.eye
+        nearer = float((sight @ sight) / (to_points @ to_points))  # what is seen lies in front of the centre
+        return min(1.0, len(self.points) * self.area_m2 * nearer / silhouette_m2)
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """A rectangle seen from above: `long_m >= short_m`, `yaw_rad` in (-pi/2, pi/2] is where its long side points."""
+
+    centre: Array  # [2]
+    long_m: float
+    short_m: float
+    yaw_rad: float
+
+    @classmethod
+    def round(cls, points: Array) -> Rectangle:
+        """The smallest one round points [n, >= 2]."""
+        (x, y), (a, b), degrees = cv2.minAreaRect(points[:, :2].astype(np.float32))
+        yaw = np.radians(degrees) + (np.pi / 2 if b > a else 0.0)
+        return cls(np.array([x, y]), max(a, b), min(a, b), half_turn(yaw))
 
 
 @dataclass(frozen=True)
@@ -41,117 +101,115 @@ class Fit:
 
 def best_fit(cloud: Cloud) -> Fit | None:
     """The most likely catalogue shape of a cloud; None when nothing comes near."""
-    fits = [fit for shape in SHAPES.values() for fit in _hypotheses(shape, cloud)]
-    return max(fits, key=lambda fit: fit.confidence, default=None)
+    rated = []
+    for shape in SHAPES.values():
+        for lying in (False, True) if shape.kind == "cylinder" else (False,):
+            match = _size_match(cloud, shape, lying)
+            if match >= MATCH_MIN:
+                rated.append((match, shape, lying))
+    best: Fit | None = None
+    for match, shape, lying in sorted(rated, key=lambda entry: -entry[0]):
+        if best is not None and match <= best.confidence:
+            break  # fitting only lowers a match
+        fit = _fit_tray(cloud, shape, match) if shape.kind == "tray" else _fit_body(cloud, shape, lying, match)
+        if best is None or fit.confidence > best.confidence:
+            best = fit
+    return best
 
 
-def _hypotheses(shape: Shape, cloud: Cloud) -> list[Fit]:
-    z = cloud.points[:, 2]
-    top = float(np.percentile(z, 97 if shape.height_m > 0.06 else 92))
-    bottom = float(np.percentile(z, 3))
-    if shape.kind == "tray":
-        return _fit_tray(shape, cloud, top)
-    standing = _fit_standing(shape, cloud, top, bottom)
-    lying = _fit_lying(shape, cloud, top) if shape.kind == "cylinder" else None
-    return [fit for fit in (standing, lying) if fit is not None]
+def tray_fit(cloud: Cloud) -> Fit | None:
+    """The cloud as a tray; None when its size forbids it."""
+    shape = SHAPES["tray"]
+    match = _size_match(cloud, shape, False)
+    return _fit_tray(cloud, shape, match) if match >= MATCH_MIN else None
 
 
-def _height_match(top: float, bottom: float, cloud: Cloud, height: float) -> float:
-    """Agreement of the height above the support, or of the visible extent for what hangs or stands in something."""
-    above = _bell(top - cloud.support_m - height, HEIGHT_SIGMA_M)
-    own = _bell(top - bottom - height, HEIGHT_SIGMA_M) * 0.8
-    return max(above, own)
+def half_turn(angle: float) -> float:
+    """The same axis in (-pi/2, pi/2]."""
+    return float(np.pi / 2 - (np.pi / 2 - angle) % np.pi)
 
 
-def _fit_standing(shape: Shape, cloud: Cloud, top: float, bottom: float) -> Fit | None:
-    match = _height_match(top, bottom, cloud, shape.height_m)
-    if match < 0.05:
-        return None
-    band = cloud.points[cloud.points[:, 2] > top - BAND_M]
-    if len(band) < 6:
-        return None
-    centre, size, angle = _rectangle(band)
-    wide, narrow = max(size), min(size)
-    expected = _band_width(shape)
-    match *= _width_match(wide, expected) * _width_match(narrow, expected)
-    seen = _seen_share(cloud, band, shape, top)
+def quarter_turn(angle: float) -> float:
+    """The same square in (-pi/4, pi/4]."""
+    return float(np.pi / 4 - (np.pi / 4 - angle) % (np.pi / 2))
+
+
+def _size_match(cloud: Cloud, shape: Shape, lying: bool) -> float:
+    """Agreement of height and footprint, 0-1. What hangs in the air is measured by its own extent."""
+    height, long, short = shape.height_m, max(shape.width_m, shape.depth_m), shape.width_m
+    if lying:
+        height, long = shape.width_m, shape.height_m
+    if lying or shape.kind == "sphere":
+        height -= CURVE_M
+    match = _bell(cloud.top_m - cloud.support_m - height, HEIGHT_SIGMA_M)
+    if cloud.bottom_m > cloud.support_m + FLOATING_M:
+        own = _bell(cloud.top_m - cloud.bottom_m - height, HEIGHT_SIGMA_M)
+        match = max(match, FLOATING_TRUST * own)
+    return match * _width_match(cloud.footprint.long_m, long) * _width_match(cloud.footprint.short_m, short)
+
+
+def _fit_body(cloud: Cloud, shape: Shape, lying: bool, match: float) -> Fit:
+    surface = Surface(shape.kind, 0.5 * shape.width_m, 0.5 * shape.height_m, lying)
+    centre, yaw, misfit = fit_surface(surface, cloud.points, *_first_guess(cloud, shape, lying))
+    visible = cloud.seen_share(surface.silhouette_m2(centre - cloud.eye, yaw), centre)
+    confidence = match * _bell(max(0.0, misfit - NOISE_M), MISFIT_SIGMA_M) * float(np.sqrt(visible))
+    top = float(centre[2]) + 0.5 * (shape.width_m if lying else shape.height_m)
+    if shape.kind == "box":
+        yaw = quarter_turn(yaw)
+    return Fit(shape.name, centre, half_turn(yaw) if lying else yaw, top, confidence, visible, lying)
+
+
+def _first_guess(cloud: Cloud, shape: Shape, lying: bool) -> tuple[Array, float]:
+    """Centre [3] and yaw to start from."""
+    if lying:
+        return np.array([*cloud.footprint.centre, cloud.top_m - 0.5 * shape.width_m]), cloud.footprint.yaw_rad
     if shape.kind == "sphere":
-        position = _fit_sphere(cloud, shape.width_m / 2)
-        return Fit(shape.name, position, 0.0, float(position[2] + shape.width_m / 2), match, seen, False)
-    yaw = 0.0 if shape.round else (angle + np.pi / 4) % (np.pi / 2) - np.pi / 4
-    position = np.array([*centre, top - shape.height_m / 2])
-    return Fit(shape.name, position, float(yaw), top, match, seen, False)
+        middle = cloud.points.mean(axis=0)
+        ray = middle - cloud.eye
+        return middle + 0.6 * 0.5 * shape.width_m * ray / np.linalg.norm(ray), 0.0
+    top = cloud.top_footprint
+    return np.array([*top.centre, cloud.top_m - 0.5 * shape.height_m]), 0.0 if shape.round else top.yaw_rad
 
 
-def _band_width(shape: Shape) -> float:
-    """Width of the top band: a sphere shows only a cap of it."""
-    if shape.kind != "sphere":
-        return shape.width_m
-    radius = shape.width_m / 2
-    return float(2 * np.sqrt(2 * radius * BAND_M - BAND_M**2))
+def _fit_tray(cloud: Cloud, shape: Shape, match: float) -> Fit:
+    """The rectangle of its outer walls; where one is hidden, the opposite one and the known size say where it is."""
+    box = cloud.footprint
+    yaw = half_turn(box.yaw_rad - np.pi / 2)  # its long side is its y axis
+    axes = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
+    flat = (cloud.points[:, :2] - box.centre) @ axes.T
+    raised = cloud.points[:, 2] > cloud.top_m - shape.height_m + WALL_FOOT_M
+    offset = np.array(
+        [
+            _hidden_shift(flat[:, axis], raised, seen, full)
+            for axis, (seen, full) in enumerate(((box.short_m, shape.width_m), (box.long_m, shape.depth_m)))
+        ]
+    )
+    centre = box.centre + offset @ axes
+    position = np.array([*centre, cloud.top_m - 0.5 * shape.height_m])
+    ray = position - cloud.eye
+    slant = float(abs(ray[2]) / np.linalg.norm(ray))
+    visible = cloud.seen_share(shape.width_m * shape.depth_m * slant, position)
+    return Fit(shape.name, position, yaw, cloud.top_m, match * float(np.sqrt(visible)), visible, False)
 
 
-def _fit_lying(shape: Shape, cloud: Cloud, top: float) -> Fit | None:
-    match = _bell(top - cloud.support_m - shape.width_m, HEIGHT_SIGMA_M)
-    centre, size, angle = _rectangle(cloud.points)
-    wide, narrow = max(size), min(size)
-    match *= _bell(wide - shape.height_m, 0.02) * _width_match(narrow, shape.width_m)
-    if match < 0.05 or wide < 1.2 * shape.width_m:
-        return None
-    yaw = angle + (np.pi / 2 if size[0] < size[1] else 0.0)
-    yaw = (yaw + np.pi / 2) % np.pi - np.pi / 2
-    position = np.array([*centre, top - shape.width_m / 2])
-    return Fit(shape.name, position, float(yaw), top, match * 0.95, 1.0, True)
-
-
-def _fit_tray(shape: Shape, cloud: Cloud, top: float) -> list[Fit]:
-    centre, size, angle = _rectangle(cloud.points)
-    wide, narrow = max(size), min(size)
-    match = _bell(top - cloud.support_m - shape.height_m, 2 * HEIGHT_SIGMA_M)
-    match *= _bell(wide - shape.depth_m, 0.03) * _bell(narrow - shape.width_m, 0.03)
-    if match < 0.05:
-        return []
-    yaw = angle + (np.pi / 2 if size[0] > size[1] else 0.0)  # its long side is its y axis
-    yaw = (yaw + np.pi / 2) % np.pi - np.pi / 2
-    position = np.array([*centre, top - shape.height_m / 2])
-    seen = min(1.0, wide * narrow / (shape.depth_m * shape.width_m))
-    return [Fit(shape.name, position, float(yaw), top, match, seen, False)]
-
-
-def _rectangle(points: Array) -> tuple[Array, tuple[float, float], float]:
-    """Centre [2], sides and angle (rad) of the smallest rectangle round points seen from above."""
-    (x, y), (a, b), degrees = cv2.minAreaRect(points[:, :2].astype(np.float32))
-    return np.array([x, y]), (float(a), float(b)), float(np.radians(degrees))
-
-
-def _seen_share(cloud: Cloud, band: Array, shape: Shape, top: float) -> float:
-    """Share of the top surface that was seen, from the solid angle its pixels fill."""
-    centre = band.mean(axis=0)
-    towards = cloud.eye - centre
-    distance = float(np.sqrt(towards @ towards))
-    slant = float(np.clip(towards[2] / distance, 0.2, 1.0))
-    if shape.kind == "sphere":
-        return min(1.0, len(cloud.points) * cloud.area_m2 / (np.pi * shape.width_m**2 / 4))
-    whole = np.pi * shape.width_m**2 / 4 if shape.round else shape.width_m**2
-    return min(1.0, len(band) * cloud.area_m2 / slant / whole)
-
-
-def _fit_sphere(cloud: Cloud, radius: float) -> Array:
-    """Centre of a sphere of known radius by Gauss-Newton, from the points on its near side."""
-    middle = cloud.points.mean(axis=0)
-    ray = cloud.eye - middle
-    centre: Array = middle - 0.6 * radius * ray / np.sqrt(ray @ ray)
-    for _ in range(SPHERE_STEPS):
-        offset = cloud.points - centre
-        length = np.sqrt(np.einsum("ij,ij->i", offset, offset))
-        jacobian = -offset / length[:, None]
-        step = np.linalg.solve(jacobian.T @ jacobian + 1e-3 * np.eye(3), -jacobian.T @ (length - radius))
-        centre = centre + step
-    return centre
+def _hidden_shift(along: Array, raised: NDArray[np.bool_], seen_m: float, full_m: float) -> float:
+    """How far a tray's centre lies from the middle of what is seen along one of its axes."""
+    missing = full_m - seen_m
+    if missing <= WALL_REACH_M:
+        return 0.0
+    upper = np.count_nonzero(raised & (along > 0.5 * seen_m - WALL_REACH_M))
+    lower = np.count_nonzero(raised & (along < WALL_REACH_M - 0.5 * seen_m))
+    return 0.5 * missing * (1.0 if lower > upper else -1.0)
 
 
 def _width_match(seen: float, expected: float) -> float:
-    return _bell(seen - expected, TOO_WIDE_SIGMA_M if seen > expected else TOO_NARROW_SIGMA_M)
+    narrow = max(TOO_NARROW_SIGMA_M, TOO_NARROW_SHARE * expected)
+    return _bell(seen - expected, TOO_WIDE_SIGMA_M if seen > expected else narrow)
+
+
+def _middle(ordered: Array) -> float:
+    """Median of sorted values."""
+    return float(ordered[len(ordered) // 2])
 
 
 def _bell(error: float, sigma: float) -> float:

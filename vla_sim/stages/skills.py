@@ -140,11 +140,6 @@ class Skill:
         self.outcome = Outcome(success, reason)
 
 
-def norm(vector: Array) -> float:
-    """Euclidean length."""
-    return float(np.sqrt(vector @ vector))
-
-
 RIM_POINTS = 24
 
 
