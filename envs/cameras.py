@@ -21,7 +21,7 @@ from vla_sim.types import Array, Frame, Intrinsics
 
 ROBOT_LABEL = 1
 FIRST_BODY_LABEL = 2
-THIRD_PERSON = look_at(np.array([1.55, -1.05, 1.45]), np.array([0.15, -0.02, 0.78]))
+THIRD_PERSON = look_at(np.array([1.15, -0.95, 1.35]), np.array([0.12, 0.0, 0.80]))
 THIRD_PERSON_SPEC = CameraSpec("third_person", Intrinsics.from_fov(640, 480, np.radians(50)), depth=False, link=None)
 
 

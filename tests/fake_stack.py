@@ -154,7 +154,8 @@ class HandExecutor:
 
     def answer(self, number: int, status: Status = "ok") -> None:
         """End a request; the stage runs where a real executor would run it."""
-        request, value, error = self.asked[number], None, None
+        request, value = self.asked[number], None
+        error: VlaSimError | None = None
         if status in ("ok", "late"):
             try:
                 value = request.call(request.value)

@@ -28,9 +28,11 @@ class SweepReport(Callback):
         table = Table(title=f"{len(runs)} variants")
         for column in ("variant", "success", "95 % interval", "first action", "perception p95", "falls"):
             table.add_column(column, justify="left" if column == "variant" else "right")
-        for path in runs:
-            run = load_run(path)
-            table.add_row(str(run.manifest["variant"]), *_cells(run.metrics))
+        records = [load_run(path) for path in runs]
+        shared = set.intersection(*({*run.manifest["overrides"]} for run in records))
+        for run in records:
+            own = [word for word in run.manifest["overrides"] if word not in shared]
+            table.add_row(", ".join(own) or str(run.manifest["variant"]), *_cells(run.metrics))
         console.print(table)
         console.print(f"report  {os.path.relpath(page)}")
 

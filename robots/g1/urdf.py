@@ -4,7 +4,7 @@ What is changed, and why:
 - links without inertia get 1e-4 kg, because PyBullet would give each 1 kg and 1 kg m²;
 - collision is primitive (boxes and capsules fitted to the meshes), because mesh collision is slow and self-collides;
 - the feet are boxes of 18 x 6.2 cm, a flat sole;
-- visuals keep about 2 % of their triangles;
+- visuals keep about 5 % of their triangles;
 - the rubber hands give way to parallel grippers.
 """
 
@@ -28,8 +28,8 @@ from vla_sim.types import Array
 
 SOURCE = "cmeel.prefix/share/example-robot-data/robots/g1_description"
 PACKAGE = "package://example-robot-data/robots/g1_description/"
-KEEP_TRIANGLES, LEAST_TRIANGLES, WELD_M = 0.02, 150, 0.002
-UNSEEN_LINKS = ("logo_link", "pelvis_contour_link")  # decoration
+KEEP_TRIANGLES, LEAST_TRIANGLES, WELD_M = 0.05, 300, 0.001
+UNSEEN_LINKS = ("logo_link",)  # decoration
 SHRINK = 0.85  # of a collision primitive against its mesh's bounding box, so that neighbours do not touch
 BOX_LINKS = ("torso", "pelvis", "head", "palm")
 BARE_LINKS = (  # small links inside their neighbours: no collision of their own

@@ -1,6 +1,7 @@
 """Every registered environment: gymnasium's checker, determinism, observation modes, verdicts, bad settings."""
 
 import warnings
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -11,6 +12,7 @@ import envs
 from envs import scene
 from envs.actions import action_of, command_of
 from envs.scene import SPACING_M
+from envs.tabletop import TabletopEnv
 from vla_sim.errors import ConfigError
 from vla_sim.rng import stream
 from vla_sim.types import Command, Mode
@@ -19,9 +21,15 @@ IDS = sorted(envs.ENTRY_POINTS)
 VARIANTS = [(i, {"obs_mode": m}) for i in IDS for m in ("state", "rgb", "rgbd")]
 
 
-def hold(env) -> dict:
+def bare(env: gym.Env[Any, Any]) -> TabletopEnv:
+    inner = env.unwrapped
+    assert isinstance(inner, TabletopEnv)
+    return inner
+
+
+def hold(env: gym.Env[Any, Any]) -> dict[str, Any]:
     still = Command(np.zeros(17), np.ones(2), mode=Mode.HOLD)
-    return action_of(still, env.unwrapped.robot_spec)
+    return action_of(still, bare(env).robot_spec)
 
 
 @pytest.mark.parametrize(("env_id", "settings"), VARIANTS)
@@ -40,11 +48,12 @@ def test_two_envs_with_one_seed_roll_out_alike(env_id: str) -> None:
     second.step(second.action_space.sample())  # a past must not show
     a, b = first.reset(seed=11), second.reset(seed=11)
     first.action_space.seed(3)
+    assert_same(a[0], b[0])
     for _ in range(25):
-        assert_same(a[0], b[0])
         action = first.action_space.sample()
-        a, b = first.step(action), second.step(action)
-        assert a[1:] == b[1:]
+        one, other = first.step(action), second.step(action)
+        assert_same(one[0], other[0])
+        assert one[1:] == other[1:]
     first.close()
     second.close()
 
@@ -88,10 +97,10 @@ def test_a_command_that_is_not_a_number_is_taken_as_hold() -> None:
     env = gym.make("VlaSim/PickPlace-v0", disable_env_checker=True)
     env.reset(seed=1)
     env.step(hold(env))
-    before = env.unwrapped.robot_state().commanded_rad[12:].copy()
+    before = bare(env).robot_state().commanded_rad[12:].copy()
     bad = {**hold(env), "joints": np.full(17, np.nan), "mode": np.int64(Mode.TRACK.value)}
     env.step(bad)
-    assert np.array_equal(env.unwrapped.robot_state().commanded_rad[12:], before)
+    assert np.array_equal(bare(env).robot_state().commanded_rad[12:], before)
     env.close()
 
 
@@ -106,7 +115,7 @@ def test_out_of_range_targets_are_clipped() -> None:
 
 def test_time_runs_out_as_a_truncation() -> None:
     env = gym.make("VlaSim/PickPlace-v0", disable_env_checker=True)
-    env.unwrapped.time_limit_s = 0.05
+    bare(env).time_limit_s = 0.05
     env.reset(seed=1)
     for _ in range(5):
         _, reward, ended, timed_out, info = env.step(hold(env))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vla_sim.stages.tracking import ObjectTracker, TrackerConfig
+from vla_sim.stages.tracking import Estimate, ObjectTracker, TrackerConfig
 from vla_sim.types import Detection, Detections, ObjectQuery
 
 CUBE = ObjectQuery("cube", "red")
@@ -36,7 +36,7 @@ def tracker(*images: Detections, query: ObjectQuery = CUBE, **config: Any) -> Ob
     return made
 
 
-def estimate(made: ObjectTracker, now_s: float):
+def estimate(made: ObjectTracker, now_s: float) -> Estimate:
     found = made.estimate(now_s)
     assert found is not None
     return found
