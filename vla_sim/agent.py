@@ -33,6 +33,7 @@ from vla_sim.types import (
     Verdict,
 )
 
+VIOLATION_RAD = 0.05  # beyond a joint's limit, measured
 MOVED_RAD = 1e-4  # a target further than this from where it was is motion
 
 
@@ -105,14 +106,16 @@ class Agent:
         tries = 0
         settled = False
 
+        limit_s = self.config.deadlines_s.get(name)
+        expired: set[int] = set()  # requests that were given up, and asked again, at their deadline
+
         def submit() -> None:
-            limit_s = self.config.deadlines_s.get(name)
             self.executor.submit(name, stage, value, deadline_s=limit_s, on_done=done, on_deadline=missed)
 
-        def missed(_: int) -> None:
-            nonlocal tries
+        def missed(request: int) -> None:
             if settled:
                 return
+            expired.add(request)
             self.counts["deadline_misses"] += 1
             again()
 
@@ -137,7 +140,7 @@ class Agent:
                 settled = True
                 self.counts["refused"] += status == "refused"
                 self.verdict = Verdict(False, f"{status}: {answer.error}")
-            elif status == "rejected":
+            elif answer.span.request not in expired and (status == "rejected" or limit_s is None):
                 again()
 
         submit()
@@ -195,9 +198,16 @@ class Agent:
         tools = self.stack.motion.tools_in_base(state, command.joints_rad)
         safe, interventions = self.stack.safety.filter(command, self._previous, state, None, tools)
         self._note(now_s, safe, len(interventions), bool(held))
+        self.counts["violations"] += self._beyond_limits(state)
         stale = not held and self._sight_matters() and age > self.stack.motion.config.stale_after_s
         self._previous = safe
         return TickReport(safe, phase, age, bool(held), stale, len(interventions))
+
+    def _beyond_limits(self, state: RobotState) -> bool:
+        """Whether a measured joint is where safety would never have sent it."""
+        upper = state.joints_rad[self.spec.upper_index]
+        low, high = self.spec.lower_rad - VIOLATION_RAD, self.spec.upper_rad + VIOLATION_RAD
+        return not bool(np.all((upper >= low) & (upper <= high)))
 
     def _why_hold(self, estimates: dict[str, Estimate | None]) -> str:
         """Name of the phase in which there is nothing to act on; empty when there is."""

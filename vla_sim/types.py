@@ -180,15 +180,6 @@ class Grasp:
 
 
 @dataclass(frozen=True, slots=True)
-class ActionChunk:
-    """A policy's answer: commands `step_s` apart, the first due at `observed_s`."""
-
-    observed_s: float
-    step_s: float
-    commands: tuple[Command, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Verdict:
     """How an episode ended, said by the world or by the robot itself."""
 

@@ -190,11 +190,24 @@ def camera_period_ns(camera_rate_hz: float, control_rate_hz: float) -> int:
     except ValueError as error:
         raise ConfigError("cameras.rate_hz", str(error)) from None
     if camera % control:
-        ratio = max(1, round(control_rate_hz / camera_rate_hz))
-        near = control_rate_hz / ratio
         raise ConfigError(
             "cameras.rate_hz",
             f"{camera_rate_hz:g} Hz does not divide the control rate of {control_rate_hz:g} Hz",
-            f"the nearest rate that does is {near:g} Hz",
+            f"the nearest rate that does is {_nearest_rate_hz(camera_rate_hz, control_rate_hz):g} Hz",
         )
     return camera
+
+
+def _nearest_rate_hz(camera_rate_hz: float, control_rate_hz: float) -> float:
+    """The rate closest to a camera's that divides the control rate, can be written down and has an exact period."""
+    rates = [
+        float(f"{control_rate_hz / n:g}") for n in range(1, max(2, round(2 * control_rate_hz / camera_rate_hz)) + 1)
+    ]
+    return min((rate for rate in rates if _divides(rate, control_rate_hz)), key=lambda rate: abs(rate - camera_rate_hz))
+
+
+def _divides(rate_hz: float, control_rate_hz: float) -> bool:
+    try:
+        return period_ns(rate_hz) % period_ns(control_rate_hz) == 0
+    except ValueError:
+        return False

@@ -30,7 +30,7 @@ class GraspConfig:
 
 def tool_rotation(yaw_rad: float, pitch_rad: float) -> Array:
     """[3, 3] tool frame in base: x along the approach, fingers level."""
-    return np.asarray(Rotation.from_euler("zy", [yaw_rad, pitch_rad]).as_matrix())
+    return np.asarray(Rotation.from_euler("ZY", [yaw_rad, pitch_rad]).as_matrix())
 
 
 class GraspPlanner:
