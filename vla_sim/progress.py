@@ -12,7 +12,11 @@ from rich.table import Table
 
 from vla_sim.telemetry.recorder import EpisodeRow
 
+WIDTH_WITHOUT_TERMINAL = 120  # characters, for logs
+
 console = Console(stderr=True, highlight=False)
+if not console.is_terminal:
+    console = Console(stderr=True, highlight=False, width=WIDTH_WITHOUT_TERMINAL)
 
 
 class EpisodeProgress:
