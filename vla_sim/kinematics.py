@@ -51,7 +51,12 @@ class BodyModel:
         ahead = left.rotation[:, 0] + right.rotation[:, 0]
         ahead -= up * (ahead @ up)
         ahead /= np.sqrt(ahead @ ahead)
-        rotation = np.column_stack((ahead, np.cross(up, ahead), up))
+        rotation = np.empty((3, 3))
+        rotation[:, 0], rotation[:, 2] = ahead, up
+        # Written out: `np.cross` costs more than everything else in here.
+        rotation[0, 1] = up[1] * ahead[2] - up[2] * ahead[1]
+        rotation[1, 1] = up[2] * ahead[0] - up[0] * ahead[2]
+        rotation[2, 1] = up[0] * ahead[1] - up[1] * ahead[0]
         origin = 0.5 * (left.translation + right.translation) - self._sole_m * up
         self.pose_base_in_root = pin.SE3(rotation, origin)
         self._root_in_base = self.pose_base_in_root.inverse()

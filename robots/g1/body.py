@@ -103,7 +103,7 @@ class G1Body:
         self._grips = np.ones(len(model.HANDS))
         self._balance.reset()
         self._held = Command(self.commanded_rad[self._upper].copy(), self._grips.copy())
-        for motor, value in zip(self._motors, self._targets(), strict=True):
+        for motor, value in zip(self._motors, self.targets(), strict=True):
             p.resetJointState(self.id, motor, value, 0.0, physicsClientId=self.client)
         self.model.update(self.commanded_rad)
         pelvis = self.model.pose_root_in_base
@@ -112,7 +112,8 @@ class G1Body:
         p.resetBasePositionAndOrientation(self.id, position, [0, 0, 0, 1], physicsClientId=self.client)
         p.resetBaseVelocity(self.id, [0, 0, 0], [0, 0, 0], physicsClientId=self.client)
 
-    def _targets(self) -> list[float]:
+    def targets(self) -> list[float]:
+        """Position of each motor that the command in force asks for: 29 joints (rad), then four fingers (m)."""
         travel = Gripper.TRAVEL_CLOSED + self._grips * (Gripper.TRAVEL_OPEN - Gripper.TRAVEL_CLOSED)
         return [*self.commanded_rad.tolist(), *np.repeat(travel, 2).tolist()]
 
@@ -126,11 +127,15 @@ class G1Body:
         self.commanded_rad[self._upper] = self._held.joints_rad
         self._grips = np.asarray(self._held.grips)
         self._balance.update(self.commanded_rad, 1.0 / self.spec.control_rate_hz)
+        self.drive(self.targets())
+        return Command(self._held.joints_rad, self._held.grips, self._held.base_velocity, command.mode)
+
+    def drive(self, targets: list[float]) -> None:
+        """Hand positions for every motor (see `targets`) to the position control, until told otherwise."""
         p.setJointMotorControlArray(
-            self.id, self._motors, p.POSITION_CONTROL, targetPositions=self._targets(), forces=self._forces,
+            self.id, self._motors, p.POSITION_CONTROL, targetPositions=targets, forces=self._forces,
             positionGains=self._gains, velocityGains=self._ones, physicsClientId=self.client,
         )  # fmt: skip
-        return Command(self._held.joints_rad, self._held.grips, self._held.base_velocity, command.mode)
 
     def _damp(self) -> None:
         zeros = [0.0] * len(self._motors)

@@ -46,7 +46,7 @@ class ArmServo:
         self.position, self.rotation = start.translation.copy(), start.rotation.copy()
         self.velocity = np.zeros(3)
         self._offset = np.zeros(3)
-        self._commanded = self.position.copy()
+        self._told_rad = state.commanded_rad
         self._measured = self.position.copy()
         self._speed_m_s = 0.0
         self.posture_rad: Array | None = None
@@ -79,14 +79,14 @@ class ArmServo:
         self._measured = measured
         q = state.joints_rad.copy()
         q[self._chain] = targets_rad[self._chain]
-        self._commanded = self._ik.tool_in_base(self.hand, q).translation.copy()
+        self._told_rad = q
         self._drive(state, targets_rad)
         return measured
 
     @property
     def pushed_m(self) -> float:
         """How much further the tool is from where its joints were told to be than its motion explains, m."""
-        gap = norm(self._measured - self._commanded)
+        gap = norm(self._measured - self._ik.tool_in_base(self.hand, self._told_rad).translation)
         return gap - self.config.motor_lag_s * max(self._speed_m_s, norm(self.velocity))
 
     def release(self, tool: Array) -> None:
