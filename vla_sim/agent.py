@@ -196,7 +196,7 @@ class Agent:
                 self.verdict = self.verdict or Verdict(False, motion.outcome.reason)
             command, phase = motion.command(), motion.phase
         tools = self.stack.motion.tools_in_base(state, command.joints_rad)
-        safe, interventions = self.stack.safety.filter(command, self._previous, state, None, tools)
+        safe, interventions = self.stack.safety.filter(command, self._previous, state, now_s - state.time_s, tools)
         self._note(now_s, safe, len(interventions), bool(held))
         self.counts["violations"] += self._beyond_limits(state)
         stale = not held and self._sight_matters() and age > self.stack.motion.config.stale_after_s
