@@ -62,15 +62,17 @@ def add_boxes(client: int, boxes: tuple[Box, ...], mass_kg: float, position: Arr
     return int(p.createMultiBody(mass_kg, collision, visual, position, _quat(yaw_rad), **on))
 
 
-def add_object(client: int, query: ObjectQuery, position: Array, yaw_rad: float, friction: float) -> list[Part]:
+def add_object(
+    client: int, query: ObjectQuery, position: Array, yaw_rad: float, friction: float, mass_kg: float
+) -> list[Part]:
     """An object of the catalogue with its centre at `position` [3]; returns its parts to draw."""
     shape, rgb = SHAPES[query.shape], COLOURS[query.colour or "red"].rgb
     if shape.kind == "tray":
         boxes = tray_boxes(shape)
-        body = add_boxes(client, boxes, shape.mass_kg, position, yaw_rad, rgb)
+        body = add_boxes(client, boxes, mass_kg, position, yaw_rad, rgb)
         parts = [Part(body, -1, meshes.box(b.half, b.centre), rgb) for b in boxes]
     else:
-        body = _add_primitive(client, shape, position, yaw_rad, rgb)
+        body = _add_primitive(client, shape, position, yaw_rad, rgb, mass_kg)
         parts = [Part(body, -1, _mesh(shape), rgb)]
     rolling = 0.004 if shape.kind == "sphere" else 0.0002
     p.changeDynamics(body, -1, lateralFriction=friction, spinningFriction=0.005, rollingFriction=rolling,
@@ -78,7 +80,7 @@ def add_object(client: int, query: ObjectQuery, position: Array, yaw_rad: float,
     return parts
 
 
-def _add_primitive(client: int, shape: Shape, position: Array, yaw_rad: float, rgb: Rgb) -> int:
+def _add_primitive(client: int, shape: Shape, position: Array, yaw_rad: float, rgb: Rgb, mass_kg: float) -> int:
     radius, height, on = shape.width_m / 2, shape.height_m, {"physicsClientId": client}
     colour = {"rgbaColor": [*rgb, 1.0]}
     if shape.kind == "box":
@@ -91,7 +93,7 @@ def _add_primitive(client: int, shape: Shape, position: Array, yaw_rad: float, r
     else:
         collision = p.createCollisionShape(p.GEOM_SPHERE, radius=radius, **on)
         visual = p.createVisualShape(p.GEOM_SPHERE, radius=radius, **colour, **on)
-    return int(p.createMultiBody(shape.mass_kg, collision, visual, position, _quat(yaw_rad), **on))
+    return int(p.createMultiBody(mass_kg, collision, visual, position, _quat(yaw_rad), **on))
 
 
 def _mesh(shape: Shape) -> Mesh:

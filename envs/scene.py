@@ -1,4 +1,4 @@
-"""What stands where: layouts of a kitchen table, drawn from a seed. World = base frame at the start. Lengths m."""
+"""What stands where in one episode, and the layouts of a table before the robot, drawn from a seed. Lengths m."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from envs.scene_file import Furniture, PersonPlace
+from robots.body import ReachZone
 from vla_sim.catalogue import COLOURS, GRASPABLE, SHAPES
 from vla_sim.errors import VlaSimError
 from vla_sim.types import ObjectQuery
 
-TABLE_TOP_M, TABLE_EDGE_X, TABLE_SIZE = 0.70, 0.19, (0.60, 1.20, 0.04)
-OBJECT_X, OBJECT_Y = (0.25, 0.39), (0.18, 0.35)  # y on either side of the tray
+TABLE_TOP_M = 0.70
 SPACING_M = 0.125
 HAND_LENGTH_M, HAND_HALF_WIDTH_M = 0.22, 0.075
-TRAY_XY = (0.30, 0.0)
-EYE_XZ = (0.06, 1.24)  # of the robot that looks at the table
-BELT_X, BELT_HALF_WIDTH, BELT_HALF_LENGTH, BELT_THICKNESS = 0.34, 0.07, 0.80, 0.01
+TRAY_FROM_EDGE_M = 0.11
+BELT_FROM_EDGE_M, BELT_HALF_WIDTH, BELT_HALF_LENGTH, BELT_THICKNESS = 0.15, 0.07, 0.80, 0.01
 BELT_START_Y = -0.40
+DIFFICULTIES = ("easy", "normal", "hard")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Placement:
     y: float
     yaw_rad: float
     support_m: float = TABLE_TOP_M  # height of what it stands on
+    mass_kg: float | None = None  # None = as catalogued
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Belt:
     wobble: float = 0.0
     period_s: float = 2.5
     phase_rad: float = 0.0
+    x: float = 0.34  # of its middle line
+    support_m: float = TABLE_TOP_M
 
     def speed_at(self, time_s: float) -> float:
         """Belt speed, m/s."""
@@ -47,11 +51,14 @@ class Belt:
 
 @dataclass(frozen=True)
 class Layout:
-    """A whole scene. The first placement is the task's object."""
+    """What one episode adds to its scene. The first placement is the task's object."""
 
-    placements: tuple[Placement, ...]
+    placements: tuple[Placement, ...] = ()
     tray: Placement | None = None
     belt: Belt | None = None
+    start: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of the robot: x, y, yaw rad
+    people: tuple[PersonPlace, ...] = ()
+    obstacles: tuple[Furniture, ...] = ()
 
     @property
     def target(self) -> Placement:
@@ -62,25 +69,35 @@ class NoRoom(VlaSimError):
     """The objects do not fit on the table."""
 
 
-def draw_pick_place(rng: np.random.Generator) -> Layout:
-    """Three to five objects in free places either side of the tray; no two share both shape and colour.
+def draw_pick_place(rng: np.random.Generator, zone: ReachZone | None = None, difficulty: str = "normal") -> Layout:
+    """Objects in free places either side of the tray; no two share both shape and colour.
 
+    Two in easy layouts, three to five in normal ones, five that share colour or shape with the target in hard ones.
     The first is neither hidden nor walled in: the robot is asked for something that it can see and get a hand to.
     """
+    zone = zone or ReachZone()
     colours = list(COLOURS)
     tray_colour = colours.pop(int(rng.integers(len(colours))))
     kinds = [ObjectQuery(shape, colour) for shape in GRASPABLE for colour in colours]
     while True:
-        count = int(rng.integers(3, 6))
-        chosen = [kinds[i] for i in rng.permutation(len(kinds))[:count]]
-        spots = _free_spots(rng, count)
+        count = 2 if difficulty == "easy" else 5 if difficulty == "hard" else int(rng.integers(3, 6))
+        chosen = [kinds[i] for i in rng.permutation(len(kinds))]
+        if difficulty == "hard":
+            chosen.sort(key=lambda q: q != chosen[0] and not _alike(q, chosen[0]))
+        spots = _free_spots(rng, count, zone)
         yaws = rng.uniform(-np.pi, np.pi, count)
         placements = tuple(
-            Placement(query, x, y, float(yaw)) for query, (x, y), yaw in zip(chosen, spots, yaws, strict=True)
+            Placement(query, x, y, float(yaw), zone.table_top_m)
+            for query, (x, y), yaw in zip(chosen[:count], spots, yaws, strict=True)
         )
         target = placements[0]
-        if not any(_hides(other, target) or _walls_in(other, target) for other in placements[1:]):
-            return Layout(placements, tray=Placement(ObjectQuery("tray", tray_colour), *TRAY_XY, 0.0))
+        if not any(_hides(other, target, zone.eye_xz) or _walls_in(other, target) for other in placements[1:]):
+            tray_x = round(zone.table_edge_x + TRAY_FROM_EDGE_M, 6)
+            return Layout(placements, Placement(ObjectQuery("tray", tray_colour), tray_x, 0.0, 0.0, zone.table_top_m))
+
+
+def _alike(a: ObjectQuery, b: ObjectQuery) -> bool:
+    return a.shape == b.shape or a.colour == b.colour
 
 
 def _walls_in(other: Placement, target: Placement) -> bool:
@@ -95,10 +112,10 @@ def _walls_in(other: Placement, target: Placement) -> bool:
     return False
 
 
-def _hides(other: Placement, target: Placement) -> bool:
+def _hides(other: Placement, target: Placement, eye_xz: tuple[float, float]) -> bool:
     """Whether `other` stands in the way from the robot's eye to the top of `target`."""
     shape, hidden = SHAPES[other.query.shape], SHAPES[target.query.shape]
-    eye = np.array([EYE_XZ[0], 0.0])
+    eye = np.array([eye_xz[0], 0.0])
     way = np.array([target.x, target.y]) - eye
     offset = np.array([other.x, other.y]) - eye
     share = float(offset @ way / (way @ way))
@@ -106,16 +123,16 @@ def _hides(other: Placement, target: Placement) -> bool:
         return False
     aside = abs(way[0] * offset[1] - way[1] * offset[0]) / float(np.hypot(*way))
     top = target.support_m + hidden.height_m
-    ray_height = EYE_XZ[1] + share * (top - EYE_XZ[1])
+    ray_height = eye_xz[1] + share * (top - eye_xz[1])
     return aside < (shape.width_m + hidden.width_m) / 2 and ray_height < other.support_m + shape.height_m + 0.02
 
 
-def _free_spots(rng: np.random.Generator, count: int) -> list[tuple[float, float]]:
+def _free_spots(rng: np.random.Generator, count: int, zone: ReachZone) -> list[tuple[float, float]]:
     spots: list[tuple[float, float]] = []
     for attempt in range(1, 20_000):
         if attempt % 200 == 0:
             spots.clear()  # a bad start: nothing fits beside it
-        x, y = float(rng.uniform(*OBJECT_X)), float(rng.choice([-1, 1]) * rng.uniform(*OBJECT_Y))
+        x, y = float(rng.uniform(*zone.object_x)), float(rng.choice([-1, 1]) * rng.uniform(*zone.object_y))
         if all(np.hypot(x - a, y - b) >= SPACING_M for a, b in spots):
             spots.append((x, y))
             if len(spots) == count:
@@ -123,12 +140,22 @@ def _free_spots(rng: np.random.Generator, count: int) -> list[tuple[float, float
     raise NoRoom(f"{count} objects at {SPACING_M} m spacing do not fit on the table")
 
 
-def draw_pick_moving(rng: np.random.Generator, speed_m_s: float, wobble: float) -> Layout:
-    """One object near the start of the belt, whose speed is within 10 % of `speed_m_s`."""
+SPEED_SPREAD = {"easy": 0.0, "normal": 0.1, "hard": 0.25}
+
+
+def draw_pick_moving(
+    rng: np.random.Generator, speed_m_s: float, wobble: float, zone: ReachZone | None = None, difficulty: str = "normal"
+) -> Layout:
+    """One object near the start of the belt, whose speed is about `speed_m_s`: exactly, within 10 % or within 25 %."""
+    zone = zone or ReachZone()
     shape = GRASPABLE[int(rng.integers(len(GRASPABLE)))]
     colour = list(COLOURS)[int(rng.integers(len(COLOURS)))]
-    x, y = BELT_X + float(rng.uniform(-0.03, 0.03)), BELT_START_Y + float(rng.uniform(-0.02, 0.02))
+    middle = round(zone.table_edge_x + BELT_FROM_EDGE_M, 6)
+    x, y = middle + float(rng.uniform(-0.03, 0.03)), BELT_START_Y + float(rng.uniform(-0.02, 0.02))
     yaw = float(rng.uniform(-0.3, 0.3))
-    belt = Belt(speed_m_s * float(rng.uniform(0.9, 1.1)), wobble, phase_rad=float(rng.uniform(0, 2 * np.pi)))
-    support = TABLE_TOP_M + BELT_THICKNESS
+    spread = SPEED_SPREAD[difficulty]
+    speed = speed_m_s * float(rng.uniform(1 - spread, 1 + spread))
+    phase = float(rng.uniform(0, 2 * np.pi))
+    belt = Belt(speed, wobble, phase_rad=phase, x=middle, support_m=zone.table_top_m)
+    support = zone.table_top_m + BELT_THICKNESS
     return Layout((Placement(ObjectQuery(shape, colour), x, y, yaw, support),), belt=belt)

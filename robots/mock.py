@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vla_sim.spec import CameraSpec, RobotSpec
-from vla_sim.types import Command, Frame, Intrinsics, Mode, Observation, RobotState, Verdict
+from vla_sim.types import Command, Frame, Intrinsics, Mode, Observation, RobotState, SiteMap, Verdict
 
 INTRINSICS = Intrinsics.from_fov(32, 24, np.radians(70))
 
@@ -48,7 +48,7 @@ class MockRobot:
         self._targets, self._grips = np.zeros(3), np.ones(1)
         return self.observe()
 
-    def observe(self, cameras: tuple[str, ...] = ()) -> Observation:
+    def observe(self, cameras: tuple[str, ...] = (), *, scan: bool = False) -> Observation:
         """State now; images are grey with nothing in reach of the depth camera."""
         now_s = len(self.sent) / self._spec.control_rate_hz
         state = RobotState(now_s, self._targets.copy(), np.zeros(3), self._grips.copy(), self._targets.copy())
@@ -82,6 +82,13 @@ class MockRobot:
         """`time_out` once the time is up."""
         over = len(self.sent) / self._spec.control_rate_hz >= self._time_limit_s
         return Verdict(False, "time_out") if over else None
+
+    @property
+    def site_map(self) -> SiteMap | None:
+        return None
+
+    def heard(self) -> str | None:
+        """Nothing: nobody speaks to it."""
 
     def close(self) -> None:
         """Nothing to release."""

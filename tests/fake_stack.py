@@ -18,6 +18,7 @@ from vla_sim.stages.planner import RulePlanner
 from vla_sim.stages.safety import SafetyFilter
 from vla_sim.stages.skills import MotionConfig, Outcome, Tick
 from vla_sim.stages.tracking import ObjectTracker
+from vla_sim.stages.walking import Walk
 from vla_sim.types import (
     Array,
     Command,
@@ -26,9 +27,11 @@ from vla_sim.types import (
     Frame,
     Grasp,
     GraspRequest,
+    NavigationAnswer,
     ObjectQuery,
     Plan,
     RobotState,
+    SiteMap,
 )
 
 CUBE = ObjectQuery("cube", "red")
@@ -48,8 +51,13 @@ class ScriptedMotion(Motion):
         self.ticks: list[Tick] = []
         self.grasps: list[Grasp] = []
         self.outcome = None
+        self.walk = Walk(spec)
+        self.sees = True
+        self.answers: list[NavigationAnswer] = []
+        self.legs = False
 
-    def reset(self, state: RobotState) -> None:
+    def reset(self, state: RobotState, site: SiteMap | None = None) -> None:
+        self.walk.reset(state, site)
         self._targets = state.commanded_rad[self._spec.upper_index].copy()
         self.outcome, self.attempts, self.plan = None, 0, None
         self.ticks.clear()
@@ -65,6 +73,17 @@ class ScriptedMotion(Motion):
     @property
     def phase(self) -> str:
         return "scripted"
+
+    @property
+    def looks(self) -> bool:
+        return self.sees
+
+    @property
+    def walking(self) -> bool:
+        return self.legs
+
+    def navigate(self, answer: NavigationAnswer, now_s: float) -> None:
+        self.answers.append(answer)
 
     @property
     def request(self) -> GraspRequest | None:

@@ -14,21 +14,31 @@ from typing import Any, Protocol
 import numpy as np
 
 from vla_sim.deployment.span import Answer
+from vla_sim.errors import Refused
 from vla_sim.spec import RobotSpec
 from vla_sim.stack import AgentConfig, Stack
+from vla_sim.stages import anchoring, places, planar
+from vla_sim.stages.intent import says_stop
+from vla_sim.stages.lidar import ScanWindow
+from vla_sim.stages.safety import Surroundings
 from vla_sim.stages.skills import Tick
 from vla_sim.stages.tracking import Estimate, ObjectTracker
 from vla_sim.types import (
+    Array,
     Command,
     Detections,
     Frame,
     Grasp,
     Intent,
     Mode,
+    NavigationAnswer,
+    NavigationRequest,
     ObjectQuery,
     Observation,
     Plan,
     RobotState,
+    Scan,
+    SiteMap,
     Utterance,
     Verdict,
 )
@@ -73,36 +83,83 @@ class Agent:
         self._trackers: dict[str, ObjectTracker] = {}
         self._recent: deque[Detections] = deque(maxlen=config.frame_buffer)
         self._newest: Detections | None = None
-        self._planned = self._stopped = False
+        self._planned = False
+        self._stopped_s: float | None = None  # since when it has been told to stop
         self._asked_grasp = False
+        self._site: SiteMap | None = None
+        self._scans = ScanWindow()
+        self._poses: dict[float, tuple[Array, bool]] = {}  # by the time of an image: where it stood, whether it stood
+        self._navigated_s = -np.inf
+        self._walked: NavigationAnswer | None = None
+        self.refusals: list[str] = []  # of commands heard in the course of the episode
 
     # -- the task -----------------------------------------------------------------------------------------------
-    def begin(self, instruction: str, observation: Observation) -> None:
-        """Hear an instruction at time 0."""
+    def begin(self, instruction: str, observation: Observation, site: SiteMap | None = None) -> None:
+        """Hear an instruction at time 0; `site` is what the operator has told of the place."""
         state = observation.state
-        self.stack.motion.reset(state)
+        self._site = site
+        self.stack.motion.reset(state, site)
+        if self.stack.navigation is not None:
+            self.stack.navigation.reset(site or SiteMap())
         upper = state.commanded_rad[self.spec.upper_index]
         self._previous = Command(upper, np.ones(len(self.spec.hands)))
         self._still = upper.copy()
-        self._ask("intent", self.stack.intent, Utterance(instruction), self._on_intent)
+        self._state = state
+        self._instruct(instruction, self._give_up)
 
-    def _on_intent(self, intent: Intent) -> None:
-        self._ask("planning", self.stack.planning, intent, self._on_plan)
+    def hear(self, text: str, now_s: float) -> None:
+        """Something was said in the course of the episode. A stop acts at once, on the robot, whatever else goes on;
+        anything else takes the place of the task if it can be done, and is refused and counted if it cannot."""
+        if says_stop(text):
+            self._stopped_s = now_s if self._stopped_s is None else self._stopped_s
+            self.stack.motion.walk.stop()
+            return
+        self._instruct(text, self._note_refusal)
 
-    def _on_plan(self, plan: Plan) -> None:
-        self._planned = True
+    def _give_up(self, reason: str) -> None:
+        self.verdict = Verdict(False, reason)
+
+    def _note_refusal(self, reason: str) -> None:
+        self.refusals.append(reason)
+
+    def _instruct(self, instruction: str, refuse: Callable[[str], None]) -> None:
+        def plan(intent: Intent) -> None:
+            self._ask("planning", self.stack.planning, intent, take, refuse)
+
+        def take(plan: Plan) -> None:
+            try:
+                self._take_up(plan)
+            except Refused as refusal:
+                self.counts["refused"] += 1
+                refuse(f"refused: {refusal}")
+
+        self._ask("intent", self.stack.intent, Utterance(instruction), plan, refuse)
+
+    def _take_up(self, plan: Plan) -> None:
         if any(step.action == "stop" for step in plan.steps):
-            self._stopped = True
+            self._planned = True
+            self._stopped_s = 0.0
             self.verdict = Verdict(True, "stopped")
             return
+        if self._site is not None:
+            places.check_places(plan, self._site)
         self.stack.motion.start(plan)
+        self._planned = True
+        self._trackers.clear()
         for query in self.stack.motion.queries:
             tracker = self._trackers[str(query)] = self.stack.tracker(query)
             for detections in self._recent:
                 tracker.update(detections)
 
-    def _ask(self, name: str, stage: Callable[[Any], Any], value: Any, use: Callable[[Any], None]) -> None:
-        """Ask a stage the plan depends on; ask again when the deadline passes, until `retries` are used up."""
+    def _ask(
+        self, name: str, stage: Callable[[Any], Any], value: Any, use: Callable[[Any], None],
+        refuse: Callable[[str], None] | None = None,
+    ) -> None:  # fmt: skip
+        """Ask a stage the plan depends on; ask again when the deadline passes, until `retries` are used up.
+
+        `refuse` is told why there will be no answer; without it, that is the end of the task.
+        """
+        refuse = refuse or self._give_up
         tries = 0
         settled = False
 
@@ -126,7 +183,7 @@ class Agent:
                 self.counts["retries"] += 1
                 submit()
             elif self.verdict is None:
-                self.verdict = Verdict(False, f"no_{name}")
+                refuse(f"no_{name}")
 
         def done(answer: Answer[Any]) -> None:
             nonlocal settled
@@ -139,7 +196,7 @@ class Agent:
             elif status in ("refused", "failed"):
                 settled = True
                 self.counts["refused"] += status == "refused"
-                self.verdict = Verdict(False, f"{status}: {answer.error}")
+                refuse(f"{status}: {answer.error}")
             elif answer.span.request not in expired and (status == "rejected" or limit_s is None):
                 again()
 
@@ -147,8 +204,11 @@ class Agent:
 
     # -- seeing -------------------------------------------------------------------------------------------------
     def wants_frame(self) -> bool:
-        """Whether an image taken now would be sent; a skipped one is counted and never rendered."""
-        if self.verdict is not None:
+        """Whether an image taken now would be sent; a skipped one is counted and never rendered.
+
+        Pictures taken in the middle of a step show a base frame with one foot in the air; nothing is measured on them.
+        """
+        if self.verdict is not None or not (self.stack.motion.looks and self._state.standing):
             return False
         if self.executor.in_flight("perception") >= self.config.max_in_flight:
             self.counts["frames_skipped"] += 1
@@ -158,6 +218,7 @@ class Agent:
     def see(self, frame: Frame) -> None:
         """An image has arrived from the camera."""
         self.counts["frames"] += 1
+        self._poses[frame.time_s] = (planar.of_pose(frame.pose_base_in_odom), self._state.standing)
         self.executor.submit(
             "perception", self.stack.perception, frame, deadline_s=self.config.deadlines_s.get("perception"),
             on_done=self._on_detections, on_deadline=self._on_late_frame, t_origin_s=frame.time_s,
@@ -171,37 +232,94 @@ class Agent:
         if answer.value is None:
             self.counts["frames_skipped"] += answer.span.status == "rejected"
             return
-        self._recent.append(answer.value)
-        if self._newest is None or answer.value.time_s > self._newest.time_s:
-            self._newest = answer.value
+        pose, _ = self._poses.pop(answer.value.time_s, (np.zeros(3), True))
+        seen = anchoring.detections_in_odom(answer.value, pose)
+        self._recent.append(seen)
+        if self._newest is None or seen.time_s > self._newest.time_s:
+            self._newest = seen
         for tracker in self._trackers.values():
-            tracker.update(answer.value)
-        self._unused = answer.value.time_s
+            tracker.update(seen)
+        self._unused = seen.time_s
 
     _unused: float | None = None
+
+    def wants_scan(self) -> bool:
+        """Whether the lidar is of use now: a robot that stands at its work needs none."""
+        return self.verdict is None and (self.stack.motion.walking or not self._state.standing)
+
+    def scan(self, scan: Scan) -> None:
+        """A part of a lidar's turn has arrived."""
+        self._scans.add(scan)
+
+    def _navigate(self, now_s: float, state: RobotState) -> None:
+        """Ask for the way at navigation's own rate, from the newest whole turn."""
+        goal, newest = self.stack.motion.goal, self._scans.whole()
+        due = now_s - self._navigated_s >= 1.0 / self.config.navigation_rate_hz - 1e-9
+        if self.stack.navigation is None or goal is None or newest is None or not due:
+            return
+        if self.executor.in_flight("navigation") >= self.config.max_in_flight:
+            return
+        self._navigated_s = now_s
+        request = NavigationRequest(
+            newest, state.heading_in_odom, state.base_velocity, goal.pose_in_site, goal.mode, goal.person_hint_in_site
+        )
+        self.executor.submit(
+            "navigation", self.stack.navigation, request, deadline_s=self.config.deadlines_s.get("navigation"),
+            on_done=self._on_navigation, on_deadline=self._on_late_frame, t_origin_s=newest.time_s,
+        )  # fmt: skip
+
+    def _on_navigation(self, answer: Answer[NavigationAnswer]) -> None:
+        if answer.value is not None:
+            self._walked = answer.value
+            self.stack.motion.navigate(answer.value, self._state.time_s)
 
     # -- acting -------------------------------------------------------------------------------------------------
     def tick(self, now_s: float, state: RobotState) -> TickReport:
         """The command for the control period that begins now."""
-        estimates = {name: tracker.estimate(now_s) for name, tracker in self._trackers.items()}
-        held = self._why_hold(estimates)
+        self._state = state
+        here = planar.of_pose(state.pose_base_in_odom)
+        estimates = {name: self._estimate(tracker, now_s, here) for name, tracker in self._trackers.items()}
+        held = self._why_hold(estimates, now_s)
         age = self._age(estimates)
         if held:
             command, phase = Command(self._previous.joints_rad, self._previous.grips, mode=Mode.HOLD), held
         else:
             motion = self.stack.motion
-            motion.tick(Tick(now_s, state, estimates, self._newest.items if self._newest is not None else ()))
+            others = () if self._newest is None else anchoring.detections_in_base(self._newest, here).items
+            motion.tick(Tick(now_s, state, estimates, others))
             self._plan_grasp()
+            self._navigate(now_s, state)
             if motion.outcome is not None and not motion.outcome.success:
                 self.verdict = self.verdict or Verdict(False, motion.outcome.reason)
             command, phase = motion.command(), motion.phase
         tools = self.stack.motion.tools_in_base(state, command.joints_rad)
-        safe, interventions = self.stack.safety.filter(command, self._previous, state, now_s - state.time_s, tools)
+        safe, interventions = self.stack.safety.filter(
+            command, self._previous, state, now_s - state.time_s, tools, self._surroundings()
+        )
         self._note(now_s, safe, len(interventions), bool(held))
         self.counts["violations"] += self._beyond_limits(state)
         stale = not held and self._sight_matters() and age > self.stack.motion.config.stale_after_s
         self._previous = safe
         return TickReport(safe, phase, age, bool(held), stale, len(interventions))
+
+    @staticmethod
+    def _estimate(tracker: ObjectTracker, now_s: float, here: Array) -> Estimate | None:
+        estimate = tracker.estimate(now_s)
+        return None if estimate is None else anchoring.estimate_in_base(estimate, here)
+
+    def _surroundings(self) -> Surroundings | None:
+        """What safety may know of the world; None when the robot has no eyes for it."""
+        scan = self._scans.recent()
+        if scan is None:
+            return None
+        walk = self.stack.motion.walk
+        return Surroundings(
+            scan=scan,
+            site=self._site,
+            pose_odom_in_site=walk.odom_in_site,
+            docking=walk.docking,
+            stop_latched=self._stopped_s is not None,
+        )
 
     def _beyond_limits(self, state: RobotState) -> bool:
         """Whether a measured joint is where safety would never have sent it."""
@@ -209,9 +327,11 @@ class Agent:
         low, high = self.spec.lower_rad - VIOLATION_RAD, self.spec.upper_rad + VIOLATION_RAD
         return not bool(np.all((upper >= low) & (upper <= high)))
 
-    def _why_hold(self, estimates: dict[str, Estimate | None]) -> str:
+    def _why_hold(self, estimates: dict[str, Estimate | None], now_s: float) -> str:
         """Name of the phase in which there is nothing to act on; empty when there is."""
-        if self._stopped:
+        if self._stopped_s is not None:
+            if now_s - self._stopped_s > self.config.stopped_s:
+                self.verdict = self.verdict or Verdict(False, "stopped")
             return "stopped"
         if not self._planned:
             return "wait_plan"

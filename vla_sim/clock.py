@@ -1,17 +1,22 @@
 """Time. `VirtualClock` is an event queue: nothing waits, so the same seed gives the same bits.
 
-Times are integer nanoseconds inside, so that 15 control ticks of 10 ms and 3 camera ticks of 50 ms fall on the same
-instant; the outside speaks seconds. Events of equal time run in the order they were scheduled.
+Times are integer nanoseconds inside; the outside speaks seconds. Rates divide as whole numbers of ticks, so that every
+camera tick of 30 Hz is a control tick of 150 Hz although neither has a period in whole nanoseconds. Events of equal
+time run in the order they were scheduled.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import time
 from collections.abc import Callable
+from fractions import Fraction
+from functools import lru_cache
 
 NS = 1_000_000_000
+RATE_MAX_HZ = 1e6  # a thousand nanoseconds a tick: ticks of different rates can still be told apart
 
 
 def to_ns(seconds: float) -> int:
@@ -30,6 +35,54 @@ def period_ns(rate_hz: float) -> int:
     if period != round(period) or round(period) % 1000:
         raise ValueError(f"{rate_hz} Hz has no period in whole microseconds")
     return round(period)
+
+
+@lru_cache(maxsize=64)
+def exact_rate(rate_hz: float) -> Fraction:
+    """A rate as the decimal it was written as: 33.3 is 333/10. ValueError unless it lies within 0...1 MHz."""
+    if not 0 < rate_hz < math.inf:
+        raise ValueError(f"a rate must be positive, got {rate_hz} Hz")
+    if rate_hz > RATE_MAX_HZ:
+        raise ValueError(f"{rate_hz:g} Hz is faster than {RATE_MAX_HZ:g} Hz")
+    return Fraction(str(float(rate_hz)))
+
+
+def tick_ns(tick: int, rate_hz: float) -> int:
+    """When a tick of a rate happens, to the nearest nanosecond. Counted from tick 0, so that no error adds up."""
+    return round(Fraction(tick * NS) / exact_rate(rate_hz))
+
+
+def ticks_between(slow_hz: float, fast_hz: float) -> int:
+    """How many ticks of the faster rate make one of the slower: tick k of one is tick k times this of the other.
+
+    Raises ValueError when that is no whole number (habit: divide exactly or raise).
+    """
+    ratio = exact_rate(fast_hz) / exact_rate(slow_hz)
+    if ratio.denominator != 1:
+        raise ValueError(f"{slow_hz:g} Hz does not divide {fast_hz:g} Hz")
+    return ratio.numerator
+
+
+def divides(slow_hz: float, fast_hz: float) -> bool:
+    """Whether every tick of `slow_hz` falls on one of `fast_hz`. False for what is no rate."""
+    try:
+        return ticks_between(slow_hz, fast_hz) > 0
+    except ValueError:
+        return False
+
+
+def nearest_divisor_hz(rate_hz: float, fast_hz: float) -> float:
+    """The rate closest to `rate_hz` that divides `fast_hz` and has at most three decimals.
+
+    `fast_hz` itself when it has more. Raises ValueError for what is no rate.
+    """
+    fast, wanted = exact_rate(fast_hz), exact_rate(rate_hz)
+    if (fast * 1000).denominator != 1:
+        return float(fast)
+    whole = (fast * 1000).numerator
+    small = [n for n in range(1, math.isqrt(whole) + 1) if whole % n == 0]
+    offers = [Fraction(n, 1000) for n in {*small, *(whole // n for n in small)}]
+    return float(min(offers, key=lambda offer: (abs(offer - wanted), -offer)))
 
 
 class VirtualClock:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from vla_sim.clock import VirtualClock, period_ns
+from vla_sim.clock import VirtualClock, divides
 from vla_sim.deployment.config import DeploymentConfig, build
 from vla_sim.errors import ConfigError, VlaSimError, nearest
 from vla_sim.harness.budgets import Budget
@@ -26,9 +26,10 @@ from vla_sim.stages.skills import MotionConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
-TOP_KEYS = ("env", "robot", "stack", "deploy", "network", "devices", "budget")
-STACK_KEYS = ("intent", "planning", "perception", "grasp", "motion", "safety", "agent")
-RATES_HZ = (10.0, 20.0, 25.0, 50.0, 100.0, 125.0, 200.0, 250.0, 500.0, 1000.0)  # offered instead of one that cannot be
+TOP_KEYS = ("env", "robot", "body", "stack", "deploy", "network", "devices", "budget")
+STACK_KEYS = ("intent", "planning", "perception", "grasp", "navigation", "motion", "safety", "agent")
+# Offered instead of a rate that cannot be: round ones, and those on which cameras of 30, 15 and 10 Hz fall.
+RATES_HZ = (10.0, 15.0, 20.0, 25.0, 30.0, 50.0, 60.0, 100.0, 120.0, 125.0, 150.0, 200.0, 250.0, 500.0, 750.0, 1000.0)
 T = TypeVar("T")
 
 
@@ -99,7 +100,7 @@ def _check_parts(plain: dict[str, Any]) -> None:
         if key not in STACK_KEYS:
             raise ConfigError(f"stack.{key}", "there is no such key", nearest(str(key), STACK_KEYS))
     present = {*plain, *(f"stack.{key}" for key, value in stack.items() if value is not None)}
-    for key in (*TOP_KEYS, *(f"stack.{key}" for key in STACK_KEYS)):
+    for key in (*TOP_KEYS, *(f"stack.{key}" for key in STACK_KEYS if key != "navigation")):
         if key not in present:
             raise ConfigError(key, "is missing", "it cannot be left out")
 
@@ -120,22 +121,14 @@ def _check_rates(env: dict[str, Any], camera_rate_hz: float) -> None:
 
 
 def _check_divides(key: str, rate_hz: float, faster_key: str, faster_hz: float) -> None:
-    if not _divides(rate_hz, faster_hz):
-        fitting = [offer for offer in RATES_HZ if _divides(offer, faster_hz)]
+    if not divides(rate_hz, faster_hz):
+        fitting = [offer for offer in RATES_HZ if divides(offer, faster_hz)]
         near = min(fitting, key=lambda offer: abs(offer - rate_hz), default=None)
         raise ConfigError(
             key,
             f"{rate_hz:g} Hz does not divide {faster_key}={faster_hz:g}",
             f"change {faster_key}" if near is None else f"the nearest usual rate that does is {near:g} Hz",
         )
-
-
-def _divides(rate_hz: float, faster_hz: float) -> bool:
-    """Whether one rate is a whole multiple of another, both with periods in whole microseconds."""
-    try:
-        return period_ns(rate_hz) % period_ns(faster_hz) == 0
-    except ValueError:
-        return False
 
 
 def build_robot(config: DictConfig) -> Robot:
@@ -163,6 +156,7 @@ def build_stack(config: DictConfig, spec: RobotSpec) -> Stack:
         motion=motion,
         safety=SafetyFilter(spec, safety, motion.tools_in_base),
         tracker=lambda query: ObjectTracker(query, tracker),
+        navigation=instantiate(stack["navigation"], "stack.navigation") if stack.get("navigation") else None,
     )
 
 

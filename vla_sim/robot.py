@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from vla_sim.spec import RobotSpec
-from vla_sim.types import Command, Observation, Verdict
+from vla_sim.types import Command, Observation, SiteMap, Verdict
 
 
 @runtime_checkable
@@ -19,8 +19,11 @@ class Robot(Protocol):
     def reset(self, seed: int) -> Observation:
         """Bring the robot (and its world) to a start that `seed` alone determines."""
 
-    def observe(self, cameras: tuple[str, ...] = ()) -> Observation:
-        """State now, with an image of each named camera. Nothing is rendered that is not named."""
+    def observe(self, cameras: tuple[str, ...] = (), *, scan: bool = False) -> Observation:
+        """State now, with an image of each named camera, and a scan on request. Nothing is rendered that is not named.
+
+        A robot without a lidar (`spec.lidar` is None) gives no scan.
+        """
 
     def act(self, command: Command) -> Command:
         """Carry out one control period; returns the command actually sent."""
@@ -37,6 +40,13 @@ class Robot(Protocol):
     @property
     def instruction(self) -> str | None:
         """What the current episode's task asks for, in words; None when the robot has no task of its own."""
+
+    @property
+    def site_map(self) -> SiteMap | None:
+        """What the operator has told the robot about the place; None when it was told nothing."""
+
+    def heard(self) -> str | None:
+        """What was said to the robot since the last call, beyond the instruction; None for nothing."""
 
     def close(self) -> None:
         """Release everything. Safe to call twice."""

@@ -22,6 +22,18 @@ class CameraSpec:
 
 
 @dataclass(frozen=True)
+class LidarSpec:
+    """A turning range finder."""
+
+    link: str
+    azimuths: int  # rays a ring in a whole turn
+    elevations_rad: tuple[float, ...]  # of the rings, positive upwards
+    range_m: float
+    rate_hz: float  # at which parts of a turn come in
+    parts: int = 1  # of a turn: part k holds every `parts`-th azimuth, from the k-th on
+
+
+@dataclass(frozen=True)
 class ArmSpec:
     """One arm with its hand, as inverse kinematics needs it."""
 
@@ -29,6 +41,16 @@ class ArmSpec:
     joints: tuple[str, ...]  # shoulder to wrist
     opening_m: float  # between the fingers when fully open
     closing_m_s: float  # speed at which the opening may change
+
+
+@dataclass(frozen=True)
+class LinkCapsule:
+    """A part of the body for distances between links: all points within `radius_m` of a segment fixed to a link."""
+
+    link: str
+    start_m: tuple[float, float, float]  # in the frame of the link
+    end_m: tuple[float, float, float]
+    radius_m: float
 
 
 @dataclass(frozen=True)
@@ -43,6 +65,7 @@ class KinematicsSpec:
     waist_upper_rad: tuple[float, ...]
     arms: dict[str, ArmSpec]  # keyed by hand
     ready_rad: Array  # [n] posture to wait in, all joints
+    capsules: tuple[LinkCapsule, ...] = ()  # the body without feet and shins, for self-collision; empty = not checked
 
 
 @dataclass(frozen=True)
@@ -60,6 +83,8 @@ class RobotSpec:
     cameras: dict[str, CameraSpec]
     kinematics: KinematicsSpec | None = None  # for the stack's own forward and inverse kinematics
     base_velocity_max: tuple[float, float, float] = (0.0, 0.0, 0.0)  # m/s, m/s, rad/s; zeros = it stands
+    lidar: LidarSpec | None = None
+    payload_kg: float = 1.0  # heaviest object a hand may be asked to carry
 
     @property
     def upper_index(self) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from envs.rendering.scene import RenderScene
+from vla_sim.errors import ConfigError
 from vla_sim.types import Array, Intrinsics
 
 
@@ -31,13 +33,24 @@ class Renderer(Protocol):
         """
 
 
+LIGHT_MAX = 4.0
+
+
 @dataclass(frozen=True)
 class Light:
-    """Light from everywhere, and light from far away in one direction of the world."""
+    """Light from everywhere, and light from far away in one direction of the world. Brighter than white is white."""
 
     direction: tuple[float, float, float] = (0.3, 0.4, 0.87)  # towards the light, any length but zero
     ambient: float = 0.45  # 0-1, share of the paint seen in the dark
     diffuse: float = 0.55  # 0-1, share added where light falls square on
+
+    def __post_init__(self) -> None:
+        if len(self.direction) != 3 or not 0.0 < math.hypot(*self.direction) < math.inf:
+            raise ConfigError("light.direction", f"must be three numbers that are not all zero, got {self.direction}")
+        for key in ("ambient", "diffuse"):
+            if not 0.0 <= getattr(self, key) <= LIGHT_MAX:
+                problem = f"must lie in 0..{LIGHT_MAX:g}, got {getattr(self, key):g}"
+                raise ConfigError(f"light.{key}", problem, "1 shows a surface as it is painted")
 
 
 class RasterRenderer:
@@ -57,14 +70,23 @@ class RasterRenderer:
         if not 0.0 < near_m < far_m:
             raise ValueError(f"near_m {near_m} and far_m {far_m} must satisfy 0 < near_m < far_m")
         self.scene, self.near_m, self.far_m = scene, near_m, far_m
-        self._light = light or Light()
-        direction = np.array(self._light.direction, dtype=np.float64)
-        self._towards_light = direction / np.sqrt(np.sum(direction * direction))
+        self.light = light or Light()
         self._background = np.array(background, dtype=np.uint8)
         self._points, self._pixels = np.zeros((len(scene.vertices), 3)), np.zeros((len(scene.vertices), 2))
         self._painted = np.zeros((len(scene.faces), 3), dtype=np.uint8)
         self._to_camera, self._part_light = np.zeros((len(scene.keys), 3, 4)), np.zeros((len(scene.keys), 3))
+        self._seen = np.zeros(len(scene.piece_part), dtype=np.bool_)
         self._inverse, self._hit = np.zeros((0, 0), dtype=np.float32), np.zeros((0, 0), dtype=np.int32)
+
+    @property
+    def light(self) -> Light:
+        """How the next image is lit."""
+        return self._light
+
+    @light.setter
+    def light(self, light: Light) -> None:
+        direction = np.array(light.direction, dtype=np.float64)
+        self._light, self._towards_light = light, direction / np.sqrt(np.sum(direction * direction))
 
     def render(self, intrinsics: Intrinsics, pose_camera_in_world: Array, part_poses: Array) -> Image:
         """One view; see `Renderer.render`. ValueError when there is not one finite pose for each part."""
@@ -77,16 +99,19 @@ class RasterRenderer:
         camera = np.ascontiguousarray(pose_camera_in_world, dtype=np.float64)
         if not (np.isfinite(poses).all() and np.isfinite(camera).all()):
             raise ValueError("poses: expected finite numbers, got nan or inf")
-        points, pixels, near = self._points, self._pixels, self.near_m
-        raster.place_parts(camera, poses, self._towards_light, self._to_camera, self._part_light)
-        raster.project(scene.vertices, scene.vertex_part, self._to_camera, lens, near, points, pixels)
-        self._clear(intrinsics.height, intrinsics.width)
-        raster.draw(scene.faces, scene.two_sided, points, pixels, lens, near, self._inverse, self._hit)
+        height, width, near = intrinsics.height, intrinsics.width, self.near_m
+        points, pixels, seen, to_camera = self._points, self._pixels, self._seen, self._to_camera
+        of_vertex, of_face, part = scene.piece_vertex, scene.piece_face, scene.piece_part
+        raster.place_parts(camera, poses, self._towards_light, to_camera, self._part_light)
+        raster.cull(scene.spheres, part, to_camera, lens, width, height, near, self.far_m, seen)
+        raster.project(scene.vertices, of_vertex, part, seen, to_camera, lens, near, points, pixels)
+        self._clear(height, width)
+        raster.draw(scene.faces, scene.two_sided, of_face, seen, points, pixels, lens, near, self._inverse, self._hit)
         raster.shade(
-            scene.faces, scene.face_part, scene.normals, scene.colours, points, self._part_light,
+            scene.faces, of_face, part, seen, scene.normals, scene.colours, points, self._part_light,
             self._light.ambient, self._light.diffuse, self._painted,
         )  # fmt: skip
-        image = _blank(intrinsics.height, intrinsics.width)
+        image = _blank(height, width)
         raster.resolve(
             self._inverse, self._hit, self._painted, scene.labels, self._background,
             image.rgb, image.depth_m, image.segmentation,

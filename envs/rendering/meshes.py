@@ -43,6 +43,15 @@ class Mesh:
         once = bool(np.all(there[1:] != there[:-1]))
         return once and np.array_equal(there, back) and self._volume_m3() > 0.0
 
+    @cached_property
+    def sphere(self) -> tuple[float, float, float, float]:
+        """Centre (x, y, z) and radius of a sphere that holds it, m."""
+        if not len(self.vertices):
+            return 0.0, 0.0, 0.0, 0.0
+        vertices = self.vertices.astype(np.float64)
+        x, y, z = (0.5 * (vertices.min(axis=0) + vertices.max(axis=0))).tolist()
+        return x, y, z, float(np.sqrt(np.max(np.sum((vertices - (x, y, z)) ** 2, axis=1))))
+
     def _volume_m3(self) -> float:
         a, b, c = (self.vertices[self.faces[:, i]].astype(np.float64) for i in range(3))
         return float(np.sum(a * np.cross(b, c))) / 6.0

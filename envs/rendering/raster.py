@@ -37,21 +37,50 @@ def place_parts(camera: Buffer, poses: Buffer, light: Buffer, to_camera: Buffer,
 
 
 @numba.njit(cache=True)
-def project(
-    vertices: Buffer, vertex_part: Buffer, to_camera: Buffer, lens: Scalars, near: float, points: Buffer, pixels: Buffer
-) -> None:
-    """Camera-frame points [n, 3]; image positions [n, 2] of those at least `near` m ahead."""
+def cull(
+    spheres: Buffer, piece_part: Buffer, to_camera: Buffer, lens: Scalars, width: int, height: int, near: float,
+    far: float, seen: Buffer,
+) -> None:  # fmt: skip
+    """Which pieces [q] may be in the image: those whose sphere reaches into the pyramid that the image opens."""
     fx, fy, cx, cy = lens
-    for i in range(vertices.shape[0]):
-        t = to_camera[vertex_part[i]]
-        x, y, z = float(vertices[i, 0]), float(vertices[i, 1]), float(vertices[i, 2])
-        depth = t[2, 0] * x + t[2, 1] * y + t[2, 2] * z + t[2, 3]
+    for i in range(spheres.shape[0]):
+        t = to_camera[piece_part[i]]
+        x, y, z, radius = spheres[i, 0], spheres[i, 1], spheres[i, 2], spheres[i, 3]
         across = t[0, 0] * x + t[0, 1] * y + t[0, 2] * z + t[0, 3]
         down = t[1, 0] * x + t[1, 1] * y + t[1, 2] * z + t[1, 3]
-        points[i, 0], points[i, 1], points[i, 2] = across, down, depth
-        if depth >= near:
-            pixels[i, 0] = fx * (across / depth) + cx
-            pixels[i, 1] = fy * (down / depth) + cy
+        depth = t[2, 0] * x + t[2, 1] * y + t[2, 2] * z + t[2, 3]
+        reach = radius + 1e-6 * (1.0 + radius + abs(across) + abs(down) + abs(depth))  # rounding may not hide anything
+        left, right = fx * across + cx * depth, (width - cx) * depth - fx * across
+        upper, lower = fy * down + cy * depth, (height - cy) * depth - fy * down
+        seen[i] = (
+            near - reach <= depth <= far + reach
+            and left >= -reach * math.sqrt(fx * fx + cx * cx)
+            and right >= -reach * math.sqrt(fx * fx + (width - cx) ** 2)
+            and upper >= -reach * math.sqrt(fy * fy + cy * cy)
+            and lower >= -reach * math.sqrt(fy * fy + (height - cy) ** 2)
+        )
+
+
+@numba.njit(cache=True)
+def project(
+    vertices: Buffer, piece_vertex: Buffer, piece_part: Buffer, seen: Buffer, to_camera: Buffer, lens: Scalars,
+    near: float, points: Buffer, pixels: Buffer,
+) -> None:  # fmt: skip
+    """Camera-frame points [n, 3] of the pieces seen; image positions [n, 2] of those at least `near` m ahead."""
+    fx, fy, cx, cy = lens
+    for piece in range(piece_part.shape[0]):
+        if not seen[piece]:
+            continue
+        t = to_camera[piece_part[piece]]
+        for i in range(piece_vertex[piece], piece_vertex[piece + 1]):
+            x, y, z = float(vertices[i, 0]), float(vertices[i, 1]), float(vertices[i, 2])
+            depth = t[2, 0] * x + t[2, 1] * y + t[2, 2] * z + t[2, 3]
+            across = t[0, 0] * x + t[0, 1] * y + t[0, 2] * z + t[0, 3]
+            down = t[1, 0] * x + t[1, 1] * y + t[1, 2] * z + t[1, 3]
+            points[i, 0], points[i, 1], points[i, 2] = across, down, depth
+            if depth >= near:
+                pixels[i, 0] = fx * (across / depth) + cx
+                pixels[i, 1] = fy * (down / depth) + cy
 
 
 @numba.njit(cache=True)
@@ -142,13 +171,24 @@ def _normal(a: Buffer, b: Buffer, c: Buffer) -> tuple[float, float, float, float
 
 @numba.njit(cache=True)
 def draw(
-    faces: Buffer, two_sided: Buffer, points: Buffer, pixels: Buffer, lens: Scalars, near: float,
-    inverse: Buffer, hit: Buffer,
+    faces: Buffer, two_sided: Buffer, piece_face: Buffer, seen: Buffer, points: Buffer, pixels: Buffer, lens: Scalars,
+    near: float, inverse: Buffer, hit: Buffer,
 ) -> None:  # fmt: skip
-    """Draw all faces into 1/depth (float32[H, W]) and the nearest face (int32[H, W])."""
+    """Draw the faces of all pieces seen into 1/depth (float32[H, W]) and the nearest face (int32[H, W])."""
+    for piece in range(seen.shape[0]):
+        if seen[piece]:
+            first, last = piece_face[piece], piece_face[piece + 1]
+            _draw_faces(first, last, faces, two_sided, points, pixels, lens, near, inverse, hit)
+
+
+@numba.njit(cache=True)
+def _draw_faces(
+    first: int, last: int, faces: Buffer, two_sided: Buffer, points: Buffer, pixels: Buffer, lens: Scalars,
+    near: float, inverse: Buffer, hit: Buffer,
+) -> None:  # fmt: skip
     fx, fy, cx, cy = lens
     height, width = inverse.shape
-    for face in range(faces.shape[0]):
+    for face in range(first, last):
         corners = faces[face]
         a, b, c = points[corners[0]], points[corners[1]], points[corners[2]]
         nearest, farthest = min(a[2], b[2], c[2]), max(a[2], b[2], c[2])
@@ -169,19 +209,23 @@ def draw(
 
 @numba.njit(cache=True)
 def shade(
-    faces: Buffer, face_part: Buffer, normals: Buffer, colours: Buffer, points: Buffer, part_light: Buffer,
-    ambient: float, diffuse: float, painted: Buffer,
+    faces: Buffer, piece_face: Buffer, piece_part: Buffer, seen: Buffer, normals: Buffer, colours: Buffer,
+    points: Buffer, part_light: Buffer, ambient: float, diffuse: float, painted: Buffer,
 ) -> None:  # fmt: skip
-    """Lambert: what each face [m, 3] looks like from the side that is seen, as 8-bit RGB."""
-    for face in range(faces.shape[0]):
-        a, b, c = points[faces[face, 0]], points[faces[face, 1]], points[faces[face, 2]]
-        light, n = part_light[face_part[face]], normals[face]
-        cosine = n[0] * light[0] + n[1] * light[1] + n[2] * light[2]
-        if _normal(a, b, c)[3] > 0.0:
-            cosine = -cosine
-        level = ambient + diffuse * max(cosine, 0.0)
-        for channel in range(3):
-            painted[face, channel] = np.uint8(min(colours[face, channel] * level + 0.5, 255.0))
+    """Lambert: what each face [m, 3] of the pieces seen looks like from the side that is seen, as 8-bit RGB."""
+    for piece in range(piece_part.shape[0]):
+        if not seen[piece]:
+            continue
+        light = part_light[piece_part[piece]]
+        for face in range(piece_face[piece], piece_face[piece + 1]):
+            a, b, c = points[faces[face, 0]], points[faces[face, 1]], points[faces[face, 2]]
+            n = normals[face]
+            cosine = n[0] * light[0] + n[1] * light[1] + n[2] * light[2]
+            if _normal(a, b, c)[3] > 0.0:
+                cosine = -cosine
+            level = ambient + diffuse * max(cosine, 0.0)
+            for channel in range(3):
+                painted[face, channel] = np.uint8(min(colours[face, channel] * level + 0.5, 255.0))
 
 
 @numba.njit(cache=True)

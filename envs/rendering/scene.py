@@ -14,13 +14,19 @@ PartKey = tuple[int, int]  # body id, and link index within the body (-1 = its b
 
 @dataclass(frozen=True, eq=False)
 class RenderScene:
-    """All triangles of a world, C-contiguous. Vertices and normals are in the frame of their part."""
+    """All triangles of a world, C-contiguous. Vertices and normals are in the frame of their part.
+
+    Each mesh that was added is a piece: its vertices and faces stand together, inside a sphere that tells quickly
+    whether any of it can be in the image.
+    """
 
     keys: tuple[PartKey, ...]  # the parts, in the order in which a renderer wants their poses
+    piece_part: NDArray[np.int32]  # [q] index into `keys`
+    piece_vertex: NDArray[np.int64]  # [q + 1] piece i has the vertices from here to before the next
+    piece_face: NDArray[np.int64]  # [q + 1] likewise
+    spheres: NDArray[np.float64]  # [q, 4] centre and radius of what holds a piece, m
     vertices: NDArray[np.float32]  # [n, 3] m
-    vertex_part: NDArray[np.int32]  # [n] index into `keys`
     faces: NDArray[np.int32]  # [m, 3] indices of vertices
-    face_part: NDArray[np.int32]  # [m] index into `keys`
     normals: NDArray[np.float64]  # [m, 3] unit length, outward; zero for a face without area
     colours: NDArray[np.float64]  # [m, 3] 0-255, as painted
     labels: NDArray[np.int32]  # [m] what the segmentation image shows
@@ -46,15 +52,18 @@ class SceneBuilder:
             raise ValueError("a scene needs at least one mesh")
         parts, meshes, paints, labels = zip(*self._meshes, strict=True)
         vertex_counts, face_counts = [len(m.vertices) for m in meshes], [len(m.faces) for m in meshes]
-        offsets = np.repeat(np.cumsum([0, *vertex_counts[:-1]]), face_counts)
+        starts = np.cumsum([0, *vertex_counts])
+        offsets = np.repeat(starts[:-1], face_counts)
         vertices = np.ascontiguousarray(np.concatenate([m.vertices for m in meshes]), dtype=np.float32)
         faces = np.ascontiguousarray(np.concatenate([m.faces for m in meshes]) + offsets[:, None], dtype=np.int32)
         return RenderScene(
             keys=tuple(self._index),
+            piece_part=np.array(parts, dtype=np.int32),
+            piece_vertex=np.asarray(starts, dtype=np.int64),
+            piece_face=np.cumsum([0, *face_counts], dtype=np.int64),
+            spheres=np.array([m.sphere for m in meshes], dtype=np.float64),
             vertices=vertices,
-            vertex_part=np.repeat(np.array(parts, dtype=np.int32), vertex_counts),
             faces=faces,
-            face_part=np.repeat(np.array(parts, dtype=np.int32), face_counts),
             normals=_normals(vertices, faces),
             colours=np.repeat(255.0 * np.array(paints, dtype=np.float64), face_counts, axis=0),
             labels=np.repeat(np.array(labels, dtype=np.int32), face_counts),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from robots.gripper import ParallelGripper
 from vla_sim.types import Array
 
 
@@ -61,41 +62,29 @@ WAIST_JOINTS = ("waist_yaw_joint", "waist_pitch_joint")
 HANDS = ("left", "right")
 FOOT_LINKS = ("left_ankle_roll_link", "right_ankle_roll_link")
 SOLE_M = 0.035  # ankle frame above the sole
+FOOT_MIDDLE_M = 0.035  # the sole's middle ahead of the ankle
 TOTAL_MASS_KG = 33.34
 
 # Operating speed of the upper body: far below the motors' 22-37 rad/s, so that a slip of the stack stays survivable.
 ARM_SPEED_RAD_S = 4.0
 WAIST_SPEED_RAD_S = 4.0
 
+BASE_VELOCITY_MAX = (0.6, 0.25, 0.7)  # m/s ahead, m/s aside, rad/s
+PAYLOAD_KG = 2.0  # of one hand, at which it still walks (experiments/walking)
+LIDAR_LINK = "mid360_link"
 CAMERA_LINK = "d435_link"
+WRIST_CAMERA_AT_M, WRIST_CAMERA_DOWN_RAD = (0.02, 0.0, 0.08), 0.5517  # in the palm; it looks past the grasp point
+WRIST_CAMERA_WIDTH, WRIST_CAMERA_HEIGHT, WRIST_CAMERA_FOV_Y_DEG = 320, 240, 75.0
 CAMERA_WIDTH, CAMERA_HEIGHT, CAMERA_FOV_Y_DEG = 320, 240, 71.0
 
 
-class Gripper:
-    """A parallel gripper on each wrist: two fingers on prismatic joints, coupled by a gear. Units m, N, kg."""
-
-    PALM_SIZE = (0.05, 0.12, 0.035)
-    PALM_OFFSET = 0.025
-    PALM_AT_WRIST = 0.045
-    PALM_MASS_KG = 0.2
-    FINGER_SIZE = (0.075, 0.012, 0.022)
-    FINGER_X = 0.0875
-    FINGER_MASS_KG = 0.05
-    TOOL_X = 0.105  # grasp point in the palm frame
-    TRAVEL_OPEN = 0.0535  # of one finger's centre from the middle
-    TRAVEL_CLOSED = 0.003
-    FORCE_N = 30.0
-    SPEED_M_S = 0.32  # change of the opening
+GRIPPER = ParallelGripper()
+PALM_AT_WRIST = 0.045  # m ahead of the wrist
 
 
 def arm_joints(hand: str) -> tuple[str, ...]:
     """The seven joints of one arm, shoulder to wrist."""
     return tuple(n for n in JOINT_NAMES if n.startswith(hand) and any(k in n for k in ("shoulder", "elbow", "wrist")))
-
-
-def finger_joints(hand: str) -> tuple[str, str]:
-    """Names of the two prismatic finger joints of a hand."""
-    return f"{hand}_finger_a_joint", f"{hand}_finger_b_joint"
 
 
 def ready_posture() -> Array:

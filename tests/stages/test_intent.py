@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from vla_sim.catalogue import COLOURS, GRASPABLE, SHAPES
 from vla_sim.errors import ConfigError, Refused
 from vla_sim.stages import vocabulary as v
-from vla_sim.stages.intent import MAX_WORDS, IntentGrammar
+from vla_sim.stages.intent import MAX_WORDS, IntentGrammar, says_stop
+from vla_sim.stages.place_words import FURNITURE_WORDS, SYNONYMS
 from vla_sim.types import Intent, ObjectQuery, Utterance
 
 RED_CUBE, BLUE_MUG, TRAY = ObjectQuery("cube", "red"), ObjectQuery("mug", "blue"), ObjectQuery("tray")
@@ -58,6 +59,12 @@ def test_every_place_sentence_means_what_it_says() -> None:
 @pytest.mark.parametrize("form", ["{}", "{}!", "robot, {} now", "pick up the red cube and {}", "{} before the wall"])
 def test_stop_is_heard_everywhere(stop: str, form: str) -> None:
     assert understand(form.format(stop.upper())) == Intent("stop")
+    assert says_stop(form.format(stop))
+
+
+@pytest.mark.parametrize("text", ["", "go to the kitchen", "don't stop", "never halt", "pick up the stopper", "stops"])
+def test_nothing_else_is_a_stop(text: str) -> None:
+    assert not says_stop(text)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +118,8 @@ def test_too_many_skipped_words_are_refused() -> None:
         (" \n ", "empty", "pick up the red cube"),
         ("?!", "empty", "pick up the red cube"),
         ("please", "empty", "pick up the red cube"),
+        ("up", "no verb in 'up'", "pick up the red cube"),
+        ("um quickly", "no verb in 'um quickly'", "pick up the red cube"),
         ("pick up the banana", "object 'banana'", "ball, bottle, cube, mug"),
         ("pick up the cubbe", "object 'cubbe'", "did you mean 'cube'"),
         ("pick up the flaskk", "object 'flaskk'", "did you mean 'bottle'"),
@@ -123,10 +132,9 @@ def test_too_many_skipped_words_are_refused() -> None:
         ("pick up the scarlett mug", "colour 'scarlett'", "did you mean 'red'"),
         ("pick up the fluffy cube", "colour 'fluffy'", "blue, cyan"),
         ("put the red cube in the pink tray", "colour 'pink'", "blue, cyan"),
-        ("paint the red cube", "verb 'paint'", "pick, place, stop"),
+        ("paint the red cube", "verb 'paint'", "pick, place, reach, stop"),
         ("pikc up the red cube", "verb 'pikc'", "did you mean 'pick'"),
-        ("go to the kitchen and pick up the red cup", "verb 'go'", "pick, place, stop"),
-        ("pretend to pick up the red cube", "verb 'pretend'", "pick, place, stop"),
+        ("pretend to pick up the red cube", "verb 'pretend'", "pick, place, reach, stop"),
         ("the red cube", "no verb", "what is to be done with the cube?"),
         ("pick up", "'pick up' what?", "ball, bottle, cube, mug"),
         ("pick up the red one", "'red one' names no object", "which object?"),
@@ -169,6 +177,8 @@ def test_any_text_is_understood_or_refused(text: str) -> None:
     assert intent.verb in v.VERBS
 
 
+MANNERS = {word for phrase in v.POLITE for word in phrase if len(phrase) == 1}  # "me" is among them
+
 SALAD = v.word_set(
     "the a red blue cube mug tray table in on to from beside it and then or put pick shiny quickly zebra"
 )
@@ -204,6 +214,8 @@ def test_no_word_has_two_meanings() -> None:
         "plural": set(v.PLURALS), "skipped": set(v.SKIPPED), "preposition": set(v.PREPOSITIONS),
         "particle": set(v.PARTICLES), "quantity": set(v.QUANTITIES), "generic": set(v.GENERIC),
         "negation": set(v.NEGATIONS), "surface": set(v.SURFACES), "determiner": set(v.DETERMINERS),
+        "person": set(v.PEOPLE) - set(MANNERS),
+        "place": {word for word in (*SYNONYMS, *FURNITURE_WORDS) if " " not in word} - set(v.SURFACES),
         "verb": {phrase[0] for phrase in v.VERB_PHRASES if len(phrase) == 1},
         "polite": {phrase[0] for phrase in v.POLITE if len(phrase) == 1},
     }  # fmt: skip

@@ -20,14 +20,28 @@ CUBE, MUG, TRAY = ObjectQuery("cube", "red"), ObjectQuery("mug"), ObjectQuery("t
 LOCATE, PICK = PlanStep("perceive", "locate", CUBE), PlanStep("manipulate", "pick", CUBE)
 LOCATE_TRAY, PLACE = PlanStep("perceive", "locate", TRAY), PlanStep("manipulate", "place", TRAY)
 STOP, SAY = PlanStep("manipulate", "stop"), PlanStep("communicate", "say", text="done")
+REACH, HAND_OVER = PlanStep("manipulate", "reach", CUBE), PlanStep("manipulate", "hand_over")
+FOLLOW = PlanStep("navigate", "follow")
+KITCHEN, LOUNGE, PERSON, START = (
+    PlanStep("navigate", "go_to", place=place) for place in ("kitchen", "living room", "person", "start")
+)
 
 colours = st.sampled_from([None, *COLOURS])
 targets = st.builds(ObjectQuery, st.sampled_from(GRASPABLE), colours)
 trays = st.builds(ObjectQuery, st.just("tray"), colours)
+rooms = st.sampled_from(["kitchen", "kitchen table", "living room", "person", "start"])
+nowhere_or = st.just("") | rooms
 intents = st.one_of(
     st.just(Intent("stop")),
+    st.just(Intent("follow")),
     st.builds(Intent, st.just("pick"), targets),
     st.builds(Intent, st.just("place"), targets, trays),
+    st.builds(Intent, st.just("reach"), targets, place=nowhere_or),
+    st.builds(Intent, st.just("go"), place=rooms),
+    st.builds(Intent, st.just("fetch"), targets, place=nowhere_or, deliver_to=nowhere_or),
+    st.builds(Intent, st.just("fetch"), targets, trays, place=nowhere_or, deliver_to=nowhere_or).filter(
+        lambda intent: intent.deliver_to != "person"
+    ),
 )
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -46,6 +60,35 @@ def test_plans_by_rule() -> None:
     assert planner(Intent("stop")).steps == (STOP,)
 
 
+@pytest.mark.parametrize(
+    ("intent", "steps"),
+    [
+        (Intent("go", place="kitchen"), (KITCHEN, SAY)),
+        (Intent("follow"), (FOLLOW,)),
+        (Intent("reach", CUBE), (LOCATE, REACH, SAY)),
+        (Intent("reach", CUBE, place="kitchen"), (KITCHEN, LOCATE, REACH, SAY)),
+        (Intent("fetch", CUBE, place="kitchen"), (KITCHEN, LOCATE, PICK, SAY)),
+        (Intent("fetch", CUBE, place="kitchen", deliver_to="start"), (KITCHEN, LOCATE, PICK, START, SAY)),
+        (
+            Intent("fetch", CUBE, place="kitchen", deliver_to="person"),
+            (KITCHEN, LOCATE, PICK, PERSON, HAND_OVER, SAY),
+        ),
+        (Intent("fetch", CUBE, deliver_to="person"), (LOCATE, PICK, PERSON, HAND_OVER, SAY)),
+        (
+            Intent("fetch", CUBE, TRAY, place="kitchen", deliver_to="living room"),
+            (KITCHEN, LOCATE, PICK, LOUNGE, LOCATE_TRAY, PLACE, SAY),
+        ),
+        (Intent("fetch", CUBE, TRAY, place="kitchen"), (KITCHEN, LOCATE, PICK, LOCATE_TRAY, PLACE, SAY)),
+        (
+            Intent("fetch", CUBE, TRAY, place="kitchen", deliver_to="kitchen"),
+            (KITCHEN, LOCATE, PICK, LOCATE_TRAY, PLACE, SAY),
+        ),
+    ],
+)
+def test_plans_that_walk(intent: Intent, steps: tuple[PlanStep, ...]) -> None:
+    assert RulePlanner()(intent).steps == steps
+
+
 @given(intents)
 def test_every_plan_is_valid_and_survives_being_written_down(intent: Intent) -> None:
     plan = RulePlanner()(intent)
@@ -59,6 +102,10 @@ def test_every_plan_is_valid_and_survives_being_written_down(intent: Intent) -> 
         (Intent("dance", CUBE), "no plan for the verb 'dance'"),
         (Intent("pick"), "pick needs a target"),
         (Intent("place", CUBE), "place needs a destination"),
+        (Intent("go"), "go needs a place"),
+        (Intent("fetch", place="kitchen"), "fetch needs a target"),
+        (Intent("reach"), "reach needs a target"),
+        (Intent("fetch", CUBE, TRAY, deliver_to="person"), "an object is handed over or put in a tray, not both"),
     ],
 )
 def test_refuses_an_intent_that_lacks_something(intent: Intent, reason: str) -> None:
@@ -77,8 +124,10 @@ def test_an_intent_for_an_impossible_object_makes_no_plan() -> None:
 
 
 @pytest.mark.parametrize(
-    "steps", [(STOP,), (LOCATE, STOP), (LOCATE_TRAY, LOCATE, PICK, PLACE), (SAY, LOCATE, PICK), (STOP, SAY)]
-)
+    "steps", [(STOP,), (LOCATE, STOP), (LOCATE_TRAY, LOCATE, PICK, PLACE), (SAY, LOCATE, PICK), (STOP, SAY), (KITCHEN,),
+     (KITCHEN, LOUNGE, SAY), (SAY, FOLLOW), (KITCHEN, FOLLOW), (LOCATE, REACH, PICK), (LOCATE, PICK, LOUNGE),
+     (LOCATE, PICK, START, PERSON, HAND_OVER, KITCHEN), (LOCATE, PICK, LOCATE_TRAY, PLACE, FOLLOW)],
+)  # fmt: skip
 def test_orders_that_can_be_done(steps: tuple[PlanStep, ...]) -> None:
     validate(Plan(steps))
 
@@ -95,6 +144,20 @@ def test_orders_that_can_be_done(steps: tuple[PlanStep, ...]) -> None:
         ((LOCATE, PICK, LOCATE_TRAY, PLACE, PLACE), 4, "was placed before"),
         ((LOCATE, PICK, STOP), 2, "stop stands alone"),
         ((LOCATE, SAY), 1, "does nothing"),
+        ((KITCHEN, STOP), 1, "stop stands alone"),
+        ((STOP, FOLLOW), 0, "stop stands alone"),
+        ((FOLLOW, SAY), 1, "nothing comes after follow"),
+        ((FOLLOW, LOCATE, PICK), 1, "nothing comes after follow"),
+        ((LOCATE, PICK, FOLLOW), 2, "the red cube is still in the hand"),
+        ((LOCATE, KITCHEN, PICK), 2, "the red cube was not located before, at this place"),
+        ((LOCATE, PICK, LOCATE_TRAY, LOUNGE, PLACE), 4, "the blue tray was not located before, at this place"),
+        ((REACH,), 0, "reach: the red cube was not located"),
+        ((LOCATE, PICK, REACH), 2, "reach: the red cube was picked before"),
+        ((PERSON, HAND_OVER), 1, "hand_over: nothing was picked before"),
+        ((LOCATE, PICK, HAND_OVER), 2, "needs a go_to with the place 'person'"),
+        ((LOCATE, PICK, PERSON, KITCHEN, HAND_OVER), 4, "needs a go_to with the place 'person'"),
+        ((LOCATE, PICK, PERSON, HAND_OVER, HAND_OVER), 4, "was handed over before"),
+        ((LOCATE, PICK, PERSON, HAND_OVER, LOCATE_TRAY, PLACE), 5, "was handed over before"),
     ],
 )
 def test_orders_that_cannot_be_done(steps: tuple[PlanStep, ...], index: int, problem: str) -> None:
@@ -107,6 +170,7 @@ def test_orders_that_cannot_be_done(steps: tuple[PlanStep, ...], index: int, pro
 # Data nobody vouches for
 
 GOOD = to_dict(Plan((LOCATE, PICK, LOCATE_TRAY, PLACE, SAY)))
+WALK = to_dict(Plan((KITCHEN, LOCATE, PICK, PERSON, HAND_OVER)))
 
 
 def spoilt(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
@@ -141,7 +205,7 @@ def lacking(step: int, key: str) -> dict[str, Any]:
         (
             spoilt(("steps", 1, "action"), ["pick"]),
             1,
-            "action: must be a text, got a list; choose one of: locate, pick",
+            "action: must be a text, got a list; choose one of: follow, go_to, hand_over",
         ),
         (spoilt(("steps", 1, "action"), 7), 1, "action: must be a text, got 7"),
         (spoilt(("steps", 1, "kind"), "perceive"), 1, "kind: unknown 'perceive'; choose one of: manipulate"),
@@ -162,6 +226,16 @@ def lacking(step: int, key: str) -> dict[str, Any]:
         (lacking(2, "target"), 2, "'target' is missing"),
         (lacking(4, "text"), 4, "'text' is missing"),
         ({"steps": GOOD["steps"][1:]}, 0, "pick: the red cube was not located before"),
+        ({"steps": [{"kind": "navigate", "action": "go_to"}]}, 0, "'place' is missing"),
+        ({"steps": [{"kind": "navigate", "action": "go_to", "place": ""}]}, 0, "place: needs at least 1 characters"),
+        ({"steps": [{"kind": "navigate", "action": "go_to", "place": 3}]}, 0, "place: must be a text, got 3"),
+        (
+            {"steps": [*WALK["steps"], {"kind": "navigate", "action": "follow", "place": "me"}]},
+            5,
+            "unknown key 'place'",
+        ),
+        ({"steps": [{"kind": "manipulate", "action": "go_to", "place": "lab"}]}, 0, "kind: unknown 'manipulate'"),
+        ({"steps": [{"kind": "manipulate", "action": "reach", "target": {"shape": "tray"}}]}, 0, "target.shape"),
     ],
 )
 def test_nonsense_is_named(data: Any, index: int, problem: str) -> None:

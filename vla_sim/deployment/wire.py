@@ -50,6 +50,7 @@ class CompressedFrame:
     pose_camera_in_base: Array  # [4, 4]
     jpeg: bytes
     depth_png: bytes | None
+    pose_base_in_odom: Array  # [4, 4]
 
 
 class Wire:
@@ -83,7 +84,13 @@ class Wire:
             levels = np.where(known, steps, 0).astype(np.uint16)
             png = cv2.imencode(".png", levels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
         return CompressedFrame(
-            frame.camera, frame.time_s, frame.intrinsics, frame.pose_camera_in_base, jpeg.tobytes(), png
+            frame.camera,
+            frame.time_s,
+            frame.intrinsics,
+            frame.pose_camera_in_base,
+            jpeg.tobytes(),
+            png,
+            frame.pose_base_in_odom,
         )
 
 
@@ -94,7 +101,10 @@ def _decompress(sent: CompressedFrame) -> Frame:
         levels = _decode_image(sent.depth_png)
         depth_m = np.where(levels > 0, levels * np.float32(DEPTH_STEP_M), np.float32(np.inf))
     rgb = np.ascontiguousarray(bgr[..., ::-1])
-    return Frame(sent.camera, sent.time_s, rgb, sent.intrinsics, sent.pose_camera_in_base, depth_m)
+    return Frame(
+        sent.camera, sent.time_s, rgb, sent.intrinsics, sent.pose_camera_in_base, depth_m,
+        pose_base_in_odom=sent.pose_base_in_odom,
+    )  # fmt: skip
 
 
 def _decode_image(data: bytes) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vla_sim.agent import Agent, TickReport
-from vla_sim.clock import NS, Stopwatch, VirtualClock, period_ns
+from vla_sim.clock import NS, Stopwatch, VirtualClock, divides, nearest_divisor_hz, tick_ns, ticks_between
 from vla_sim.deployment.config import DeploymentConfig, build
 from vla_sim.deployment.profile import LatencyProfile
 from vla_sim.deployment.span import Span
@@ -44,9 +44,11 @@ class Episode:
         self.robot, self.stack, self.settings, self.recorder, self.number = robot, stack, settings, recorder, number
         self.clock = VirtualClock()
         self.seed = episode_seed(settings.seed, number)
-        self._period_ns = period_ns(robot.spec.control_rate_hz)
-        self._camera_ns = camera_period_ns(settings.agent.camera_rate_hz, robot.spec.control_rate_hz)
-        self._ticks = 0
+        self._rate_hz = robot.spec.control_rate_hz
+        self._camera_every = camera_every(settings.agent.camera_rate_hz, self._rate_hz)
+        lidar = robot.spec.lidar
+        self._lidar_every = 0 if lidar is None else camera_every(lidar.rate_hz, self._rate_hz, "lidar.rate_hz")
+        self._ticks = self._images = self._scans = 0
         self._totals: Counter[str] = Counter()
         self._verdict: Verdict | None = None
         self._agent_done_ns: int | None = None
@@ -63,7 +65,7 @@ class Episode:
             observation = self.robot.reset(self.seed)
             instruction = self.settings.command or self.robot.instruction or ""
             self.agent = self._start(instruction, observation.state)
-            self.agent.begin(instruction, observation)
+            self.agent.begin(instruction, observation, self.robot.site_map)
             self.clock.run(until=lambda: self._verdict is not None)
         except ConfigError:
             raise
@@ -82,6 +84,8 @@ class Episode:
         executor = build(self.settings.deployment, self.clock, self.settings.seed, self.number, self._span, override)
         # The camera comes before the control tick of the same instant: it sees the world the tick acts on.
         self.clock.call_at_ns(0, self._camera_tick)
+        if self.robot.spec.lidar is not None:
+            self.clock.call_at_ns(0, self._lidar_tick)
         self.clock.call_at_ns(0, self._control_tick)
         return Agent(self.robot.spec, self.stack, executor, self.settings.agent)
 
@@ -99,12 +103,26 @@ class Episode:
                 self._watch(self.clock.now_ns, frame)
             agent = self.agent
             self.clock.call_in(self.settings.agent.camera_latency_s, lambda: agent.see(frame))
-        self.clock.call_at_ns(self.clock.now_ns + self._camera_ns, self._camera_tick)
+        self._images += 1
+        self._later(self._images * self._camera_every, self._camera_tick)
+
+    def _lidar_tick(self) -> None:
+        agent = self.agent
+        assert agent is not None
+        if agent.wants_scan():
+            scan = self.robot.observe(scan=True).scan
+            if scan is not None:
+                self.clock.call_in(self.settings.agent.lidar_latency_s, lambda: agent.scan(scan))
+        self._scans += 1
+        self._later(self._scans * self._lidar_every, self._lidar_tick)
 
     def _control_tick(self) -> None:
         assert self.agent is not None
         wall = Stopwatch()
         now_s = self.clock.now_s
+        heard = self.robot.heard()
+        if heard:
+            self.agent.hear(heard, now_s)
         state = self.robot.observe().state
         report = self.agent.tick(now_s, state)
         if self.agent.verdict is not None:
@@ -113,7 +131,11 @@ class Episode:
         self._record(now_s, state, report, wall.elapsed_s)
         self._ticks += 1
         self._judge()
-        self.clock.call_at_ns(self._ticks * self._period_ns, self._control_tick)
+        self._later(self._ticks, self._control_tick)
+
+    def _later(self, tick: int, event: Callable[[], None]) -> None:
+        """Run `event` at a control tick."""
+        self.clock.call_at_ns(tick_ns(tick, self._rate_hz), event)
 
     def _record(self, now_s: float, state: RobotState, report: TickReport, wall_s: float) -> None:
         control_s, safety_s = self._draws.next()
@@ -145,7 +167,7 @@ class Episode:
         counts = self.agent.counts if self.agent is not None else Counter[str]()
         return EpisodeRow(
             episode=self.number, seed=self.seed, instruction=instruction, success=verdict.success,
-            reason=verdict.reason, error=error, sim_s=self._ticks * self._period_ns / NS, wall_s=wall_s,
+            reason=verdict.reason, error=error, sim_s=tick_ns(self._ticks, self._rate_hz) / NS, wall_s=wall_s,
             ttfa_s=self.agent.first_action_s if self.agent is not None else None,
             attempts=self.stack.motion.attempts if self.agent is not None else 0,
             starved_ticks=counts["starved_ticks"], stale_ticks=self._totals["stale_ticks"], ticks=self._ticks,
@@ -183,31 +205,13 @@ def _samples(profile: LatencyProfile, rng: np.random.Generator, count: int) -> l
     return [profile.sample_s(rng) for _ in range(count)]
 
 
-def camera_period_ns(camera_rate_hz: float, control_rate_hz: float) -> int:
-    """Period of a camera whose images fall on control ticks; ConfigError when the rates do not divide."""
+def camera_every(rate_hz: float, control_rate_hz: float, key: str = "cameras.rate_hz") -> int:
+    """Control ticks from one image to the next; ConfigError naming `key` when the rates do not divide."""
     try:
-        camera, control = period_ns(camera_rate_hz), period_ns(control_rate_hz)
+        near = nearest_divisor_hz(rate_hz, control_rate_hz)
     except ValueError as error:
-        raise ConfigError("cameras.rate_hz", str(error)) from None
-    if camera % control:
-        raise ConfigError(
-            "cameras.rate_hz",
-            f"{camera_rate_hz:g} Hz does not divide the control rate of {control_rate_hz:g} Hz",
-            f"the nearest rate that does is {_nearest_rate_hz(camera_rate_hz, control_rate_hz):g} Hz",
-        )
-    return camera
-
-
-def _nearest_rate_hz(camera_rate_hz: float, control_rate_hz: float) -> float:
-    """The rate closest to a camera's that divides the control rate, can be written down and has an exact period."""
-    rates = [
-        float(f"{control_rate_hz / n:g}") for n in range(1, max(2, round(2 * control_rate_hz / camera_rate_hz)) + 1)
-    ]
-    return min((rate for rate in rates if _divides(rate, control_rate_hz)), key=lambda rate: abs(rate - camera_rate_hz))
-
-
-def _divides(rate_hz: float, control_rate_hz: float) -> bool:
-    try:
-        return period_ns(rate_hz) % period_ns(control_rate_hz) == 0
-    except ValueError:
-        return False
+        raise ConfigError(key, str(error)) from None
+    if not divides(rate_hz, control_rate_hz):
+        problem = f"{rate_hz:g} Hz does not divide the control rate of {control_rate_hz:g} Hz"
+        raise ConfigError(key, problem, f"the nearest rate that does is {near:.10g} Hz")
+    return ticks_between(rate_hz, control_rate_hz)

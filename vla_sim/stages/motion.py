@@ -1,16 +1,31 @@
-"""Motion: carries out a plan with the arms, one control tick at a time, closed loop on the newest detections."""
+"""Motion: carries out a plan with arms and legs, one control tick at a time, closed loop on what is newest."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
 from vla_sim.catalogue import SHAPES
 from vla_sim.spec import RobotSpec
+from vla_sim.stages import mission
+from vla_sim.stages.going import Follow, LegSkill
 from vla_sim.stages.pick import Pick
 from vla_sim.stages.place import Place
 from vla_sim.stages.skills import Arms, MotionConfig, Outcome, Skill, Tick
 from vla_sim.stages.tracking import Estimate
-from vla_sim.types import Array, Command, Grasp, GraspRequest, ObjectQuery, Plan, RobotState
+from vla_sim.stages.walking import Goal, Walk
+from vla_sim.types import (
+    Array,
+    Command,
+    Grasp,
+    GraspRequest,
+    NavigationAnswer,
+    ObjectQuery,
+    Plan,
+    RobotState,
+    SiteMap,
+)
 
 IN_TRAY_MARGIN_M = 0.01
 
@@ -21,36 +36,44 @@ class Motion:
     def __init__(self, spec: RobotSpec, config: MotionConfig | None = None) -> None:
         self.config = config or MotionConfig()
         self._arms = Arms(spec, self.config)
+        self.walk = Walk(spec)
         self._upper = spec.upper_index
         self._skill: Skill | None = None
         self.outcome: Outcome | None = None
 
-    def reset(self, state: RobotState) -> None:
-        """Forget the plan; start from the posture the robot has."""
+    def reset(self, state: RobotState, site: SiteMap | None = None) -> None:
+        """Forget the plan; start from the posture and the place the robot has."""
         self._arms.reset(state)
-        self._skill, self.outcome = None, None
-        self._pick: ObjectQuery | None = None
-        self._place: ObjectQuery | None = None
+        self.walk.reset(state, site)
+        self._clear()
         self.attempts = 0
 
+    def _clear(self) -> None:
+        self._skill, self.outcome = None, None
+        self._ahead: list[Callable[[], Skill]] = []
+        self._queries: tuple[ObjectQuery, ...] = ()
+        self._pick: ObjectQuery | None = None
+        self._velocity = np.zeros(3)
+
     def start(self, plan: Plan) -> None:
-        """Take up a validated plan."""
-        for step in plan.steps:
-            if step.action == "pick":
-                self._pick = step.target
-            elif step.action == "place":
-                self._place = step.target
-        if self._pick is not None:
-            self._skill = Pick(self._arms, self._pick)
+        """Take up a validated plan, in place of the one before. Raises Refused for what this robot cannot do."""
+        steps = mission.compile(plan, self._arms, self.walk)
+        self.walk.stop()
+        self._clear()
+        self._queries, self._pick, self._ahead = steps.queries, steps.pick, list(steps.skills)
+        self._next()
+
+    def _next(self) -> None:
+        self._skill = self._ahead.pop(0)() if self._ahead else None
 
     @property
     def queries(self) -> tuple[ObjectQuery, ...]:
         """The objects whose whereabouts the plan needs."""
-        return tuple(query for query in (self._pick, self._place) if query is not None)
+        return self._queries
 
     @property
     def phase(self) -> str:
-        """What the hands are doing."""
+        """What the robot is doing."""
         return self._skill.phase if self._skill is not None else "idle"
 
     @property
@@ -63,6 +86,20 @@ class Motion:
         if self._skill is not None:
             self._skill.answer(grasp)
 
+    @property
+    def goal(self) -> Goal | None:
+        """Where the current skill wants to walk."""
+        return self.walk.goal
+
+    def navigate(self, answer: NavigationAnswer, now_s: float) -> None:
+        """Navigation's answer."""
+        self.walk.answer(answer, now_s)
+
+    @property
+    def looks(self) -> bool:
+        """Whether the camera is of use now: before there is a plan, and whenever the skill says so."""
+        return self._skill is None or self._skill.looks
+
     def sight_needed(self) -> ObjectQuery | None:
         """The object that must be in view to go on now."""
         if isinstance(self._skill, Pick) and self._skill.waits_for_sight:
@@ -71,40 +108,51 @@ class Motion:
 
     def tick(self, tick: Tick) -> None:
         """One control period of the current skill."""
-        if self._skill is None or self.outcome is not None:
-            return
-        before = self._skill.attempts
-        self._skill.tick(tick)
-        self.attempts += self._skill.attempts - before
-        if self._skill.outcome is not None:
-            self._follow(self._skill.outcome, tick)
+        if self._skill is not None and self.outcome is None:
+            before = self._skill.attempts
+            self._skill.tick(tick)
+            self.attempts += self._skill.attempts - before
+            if self._skill.outcome is not None:
+                self._follow(self._skill.outcome, tick)
+        self._velocity = self.walk.velocity(tick.now_s)
 
     def _follow(self, ended: Outcome, tick: Tick) -> None:
-        if isinstance(self._skill, Pick):
-            if not ended.success or self._place is None:
-                self.outcome = ended
-            else:
-                assert self._pick is not None
-                self._skill = Place(self._arms, self._place, self._pick)
-        elif ended.success and self._seen_in_tray(tick):
+        """What comes after a skill."""
+        if isinstance(self._skill, Place):
+            self._arms.holding = False
+            if not (ended.success and self._seen_in_tray(self._skill.query, tick)):
+                self._once_more(ended)
+                return
+        elif isinstance(self._skill, Pick):
+            self._arms.holding = ended.success
+        if not ended.success:
             self.outcome = ended
-        elif self.attempts >= self.config.max_attempts:
-            self.outcome = Outcome(False, ended.reason or "not_in_tray")
+        elif self._ahead:
+            self._next()
         else:
-            assert self._pick is not None
-            again = Pick(self._arms, self._pick)
-            again.attempts = self.attempts
-            self._skill = again
+            self.outcome = ended
 
-    def _seen_in_tray(self, tick: Tick) -> bool:
-        target, tray = (tick.estimates[str(query)] for query in self.queries)
+    def _once_more(self, ended: Outcome) -> None:
+        """Pick it up again from where it fell, if it lies where the robot stands, and place it again."""
+        assert isinstance(self._skill, Place) and self._pick is not None
+        if self.attempts >= self.config.max_attempts:
+            self.outcome = Outcome(False, ended.reason or "not_in_tray")
+            return
+        place, pick = self._skill.query, self._pick
+        self._ahead.insert(0, lambda: Place(self._arms, place, pick))
+        again = Pick(self._arms, pick)
+        again.attempts = self.attempts
+        self._skill = again
+
+    def _seen_in_tray(self, tray_query: ObjectQuery, tick: Tick) -> bool:
+        target, tray = (tick.estimates.get(str(query)) for query in (self._pick, tray_query))
         if target is None or tray is None:
             return False
         return _inside(target, tray)
 
     def command(self) -> Command:
         """The targets the skill has set."""
-        return Command(self._arms.targets_rad[self._upper].copy(), self._arms.grips.copy())
+        return Command(self._arms.targets_rad[self._upper].copy(), self._arms.grips.copy(), self._velocity.copy())
 
     def tools_in_base(self, state: RobotState, joints_rad: Array) -> Array:
         """[n_hands, 3] where the tools would be with the upper-body targets [n_upper], legs as measured."""
@@ -112,6 +160,16 @@ class Motion:
         q[self._upper] = joints_rad
         self._arms.ik.model.update(q)
         return self._arms.ik.tool_positions()
+
+    @property
+    def walking(self) -> bool:
+        """Whether the current skill uses the legs."""
+        return isinstance(self._skill, LegSkill)
+
+    @property
+    def endless(self) -> bool:
+        """Whether the current skill goes on until somebody ends it."""
+        return isinstance(self._skill, Follow)
 
 
 def _inside(target: Estimate, tray: Estimate) -> bool:

@@ -1,4 +1,4 @@
-"""Parts of a sentence: clauses that begin with a verb, and the objects they speak of."""
+"""Parts of a sentence: clauses that begin with a verb, and the objects and places they speak of."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from vla_sim.errors import Refused
 from vla_sim.stages import vocabulary as v
+from vla_sim.stages.place_words import NAMES, NOWHERE, Spot, closest_place, merge, spot_of
 from vla_sim.types import ObjectQuery
 
 Words = tuple[str, ...]
@@ -22,13 +23,16 @@ class Noun:
     skipped: int = 0
 
 
+Parts = tuple[tuple[str, Words], ...]  # preposition, what follows it
+
+
 @dataclass(frozen=True)
 class Clause:
     """A verb and what follows it, cut at its prepositions: the first part has the preposition ''."""
 
     verb: str
     said: str  # the verb as it was said
-    parts: tuple[tuple[str, Words], ...]
+    parts: Parts
 
 
 def split_clauses(words: Sequence[str]) -> tuple[Words, list[Clause]]:
@@ -38,32 +42,83 @@ def split_clauses(words: Sequence[str]) -> tuple[Words, list[Clause]]:
     i = 0
     while i < len(words):
         verb = v.phrase_at(words, i, v.VERB_PHRASES)
-        if verb:
+        if verb and not (i and verb[0] in v.NOUNS_TOO and words[i - 1] in v.BEFORE_NOUNS):
             clauses.append((v.VERB_PHRASES[verb], " ".join(verb), []))
         else:
             (clauses[-1][2] if clauses else lead).append(words[i])
+            verb = ()
         i += max(len(verb), 1)
-    return tuple(lead), [Clause(verb, said, _cut(rest)) for verb, said, rest in clauses]
+    return tuple(lead), [Clause(verb, said, cut(rest)) for verb, said, rest in clauses]
 
 
-def _cut(words: Sequence[str]) -> tuple[tuple[str, Words], ...]:
+def cut(words: Sequence[str]) -> Parts:
+    """The words before the first preposition, and those after each; "the table in the kitchen" stays one place."""
     parts: list[tuple[str, list[str]]] = [("", [])]
     for word in words:
         if word in v.PREPOSITIONS:
             parts.append((word, []))
         else:
             parts[-1][1].append(word)
-    return tuple((preposition, tuple(rest)) for preposition, rest in parts)
+    joined: list[tuple[str, Words]] = []
+    for preposition, rest in parts:
+        whole = _link(joined[-1][1], tuple(rest)) if joined and preposition in v.PLACE_LINKS else ()
+        if whole:
+            joined[-1] = (joined[-1][0], whole)
+        else:
+            joined.append((preposition, tuple(rest)))
+    return tuple(joined)
+
+
+def _link(furniture: Words, room: Words) -> Words:
+    """Two noun phrases that name one place, as one; empty when they do not."""
+    thing, inside = spot_of(head(furniture)), spot_of(head(room))
+    if thing is None or inside is None or thing.room or not inside.room or inside.furniture or inside.special:
+        return ()
+    both = merge(thing, inside)
+    assert both is not None
+    outer = tuple(w for w in room if w != head(room))
+    return tuple(both.name if w == head(furniture) else w for w in furniture) + outer
 
 
 def head(words: Words) -> str:
     """The last word that means something; empty when there is none."""
-    return next((w for w in reversed(words) if w not in v.DETERMINERS | v.SKIPPED | v.PARTICLES), "")
+    return next((w for w in reversed(words) if w not in v.IDLE), "")
 
 
 def is_surface(words: Words) -> bool:
     """Whether a noun phrase names the place where everything stands."""
     return head(words) in v.SURFACES
+
+
+def names_place(words: Words) -> bool:
+    """Whether a noun phrase names a place and no object."""
+    return any(spot_of(w) for w in words) and not any(w in v.SHAPE_WORDS for w in words)
+
+
+def is_here(words: Words) -> bool:
+    """Whether a noun phrase names just a table, in no room: the one before the robot, unless a room was named."""
+    return is_surface(words) and not any(w in NAMES or w in v.PEOPLE for w in words)
+
+
+def read_place(words: Words) -> tuple[Spot, int]:
+    """Understand the words for a place: the place, `NOWHERE` for none, and the number of words that were skipped.
+
+    Raises Refused that names the word it does not know, or asks which place is meant.
+    """
+    if "or" in words or "either" in words:
+        raise Refused("intent", f"'{' '.join(words)}' leaves a choice", "which one? name one place")
+    objects = [w for w in words if w in v.SHAPE_WORDS]
+    if objects:
+        raise Refused("intent", f"the {objects[0]} is no place to go to", "name a room or a table")
+    many = next((w for w in words if w in v.QUANTITIES), "")
+    spots = list(dict.fromkeys(spot for spot in map(spot_of, words) if spot is not None))
+    if many or len(spots) > 1:
+        several = f"'{many}' means several places" if many else f"two places: {' and '.join(s.name for s in spots)}"
+        raise Refused("intent", several, "which one first? one place is gone to at a time")
+    strange = [w for w in words if w not in v.IDLE and spot_of(w) is None]
+    if strange:
+        raise Refused("intent", f"unknown place '{strange[-1]}'", closest_place(strange[-1]))
+    return spots[0] if spots else NOWHERE, sum(w in v.SKIPPED for w in words)
 
 
 def read_noun(words: Words, choices: Sequence[str]) -> Noun:
@@ -90,7 +145,7 @@ def read_noun(words: Words, choices: Sequence[str]) -> Noun:
 
 
 def _unknown(word: str) -> bool:
-    idle = v.DETERMINERS | v.PRONOUNS | v.SKIPPED | v.GENERIC | v.PARTICLES
+    idle = v.IDLE | v.PRONOUNS | v.GENERIC
     return word not in v.SHAPE_WORDS and word not in v.COLOUR_WORDS and word not in idle
 
 

@@ -30,6 +30,11 @@ class MotionConfig:
     empty_m: float = 0.012  # finger position below which nothing is between the fingers
     lift_m: float = 0.12
     lift_hold_s: float = 1.5
+    staging_m: float = 0.45  # from a table's edge to the feet, where the robot looks before it steps up
+    edge_m: float = 0.19  # from a table's edge to the feet at work
+    hand_side_m: float = 0.25  # to the side of the middle is where a hand works best
+    tray_x_m: float = 0.30  # ahead of the feet is where a tray is best
+    step_back_m: float = 0.40
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,11 @@ class Arms:
         self.targets_rad = np.zeros(len(spec.joints))
         self.grips = np.ones(len(spec.hands))
         self.held_height_m = 0.0  # of the tool above the foot of what is held
+        self.holding = False
 
     def reset(self, state: RobotState) -> None:
         """Start from where the robot is."""
-        self.servo = None
+        self.servo, self.holding = None, False
         self.targets_rad = state.commanded_rad.copy()
         self.grips = np.ones(len(self.spec.hands))
 
@@ -125,6 +131,11 @@ class Skill:
     def elapsed_s(self, tick: Tick) -> float:
         """Time in this phase."""
         return tick.now_s - (self._since_s or 0.0)
+
+    @property
+    def looks(self) -> bool:
+        """Whether this phase has use for a camera."""
+        return True
 
     @property
     def waits_for_sight(self) -> bool:

@@ -61,13 +61,36 @@ VERBS = {
     ),
     "place": (
         "place", "put", "drop", "set", "move", "lay", "deposit", "transfer", "carry", "stow", "put down", "set down",
-        "lay down", "drop off",
+        "lay down", "drop off", "deliver",
+    ),
+    "reach": (
+        "reach", "touch", "tap", "reach for", "reach out for", "reach out to", "reach out", "reach out and touch",
+        "reach to", "reach towards", "reach and touch",
+    ),
+    "go": (
+        "go", "walk", "head", "come", "run", "travel", "proceed", "navigate", "drive", "march", "stroll",
+        "return", "enter", "visit", "approach", "make your way", "go back", "come back", "walk back", "head back",
+        "run back", "come and", "return back",
+    ),
+    "fetch": ("hand", "give", "pass", "hand over", "give over", "pass over"),
+    "follow": (
+        "follow", "accompany", "come with", "come along with", "come along", "go with", "go along with", "walk with",
+        "walk behind", "walk after", "stay with", "stay behind", "tag along", "tag along with",
     ),
     "stop": (
         "stop", "halt", "freeze", "abort", "cancel", "emergency stop", "stand still", "hold still", "keep still",
         "do not move", "don't move", "dont move",
     ),
 }  # fmt: skip
+# Verbs that are nouns after a determiner: "with your hand" hands nothing over.
+NOUNS_TOO = word_set("hand pass head walk run drive march stroll reach touch tap return visit approach")
+MAY_WALK = word_set("move get")  # with no object but a place these mean going there
+TRANSPORT = frozenset(  # of these "back" says where to
+    ("bring", "fetch", "get", "take", "carry", "deliver", "retrieve", "return", "hand", "give", "pass",
+     "go get", "go fetch", "hand over", "give over", "pass over")
+)  # fmt: skip
+ADDRESSED = word_set("bring hand give pass deliver")  # who is named with these gets it; "get me" may be manners
+RETURNING = frozenset(("bring", "fetch", "go fetch", "retrieve"))  # from elsewhere means back to here
 VERB_PHRASES = {tuple(phrase.split()): verb for verb, phrases in VERBS.items() for phrase in phrases}
 
 # Said for manners; they carry no meaning and cost no confidence.
@@ -79,10 +102,16 @@ POLITE = frozenset(
         "i'd like you to", "go ahead and", "go and", "for me", "me", "just", "now", "then",
     )
 )  # fmt: skip
+# After these "me" is no manners but a person.
+BEFORE_ME = word_set(
+    "to toward towards with behind after near by beside at from on in into onto off follow accompany approach visit "
+    "join hand give pass over bring back deliver get fetch grab take"
+)
 
 # Skipped too, but each lowers the confidence: it may have meant something.
 ADVERBS = word_set(
-    "um uh er erm well so like actually quickly slowly carefully gently immediately again out here there which is"
+    "um uh er erm well so like actually quickly slowly carefully gently immediately again out here there which is "
+    "straight directly"
 )
 ADJECTIVES = word_set(
     "small little tiny big large huge tall short round square old new nice lovely pretty plain light dark bright pale "
@@ -90,7 +119,13 @@ ADJECTIVES = word_set(
 )
 SKIPPED = ADVERBS | ADJECTIVES
 DETERMINERS = word_set("the a an any some my your our that this")
+PEOPLE = word_set(
+    "me him her us person human man woman lady guy gentleman child kid boy girl user operator worker owner guest "
+    "visitor someone somebody"
+)
 PARTICLES = word_set("up down and")  # belong to a verb or join two phrases
+IDLE = DETERMINERS | SKIPPED | PARTICLES
+BEFORE_NOUNS = DETERMINERS | word_set("left right")
 PRONOUNS = word_set("it that this")
 QUANTITIES = word_set("all both every each two three four five several many everything them these those")
 GENERIC = word_set("one thing object item something anything")
@@ -104,6 +139,10 @@ COMPOUNDS = {
     ("in", "to"): "into",
     ("on", "to"): "onto",
     ("over", "to"): "to",
+    ("up", "to"): "to",
+    ("over", "by"): "by",
+    ("over", "here"): "here",
+    ("over", "there"): "there",
     ("on", "top", "of"): "on",
     ("inside", "of"): "inside",
     ("out", "of"): "from",
@@ -115,10 +154,13 @@ COMPOUNDS = {
 INTO = word_set("into onto to inside in on upon within")  # lead to a destination
 TOWARDS = word_set("into onto to")  # of these, the ones that cannot say where a thing is now
 FROM = word_set("from off")
+BESIDE = word_set("at near by beside")  # where a thing is, or where to stand
+PLACE_LINKS = word_set("in inside within at of")  # the table in the kitchen
 RELATIONS = word_set(
     "of with at by near behind beside besides under underneath beneath over above below between against around through "
-    "across towards toward left right"
+    "across along towards toward left right"
 )
+FRONTED = word_set("from in at inside on to")  # with a place these may stand before the verb
 PREPOSITIONS = INTO | FROM | RELATIONS
 
 MAX_PHRASE_WORDS = max(map(len, [*VERB_PHRASES, *POLITE, *COMPOUNDS]))

@@ -1,4 +1,4 @@
-"""The simulated G1 as a `Robot`: one `act` advances its world by one control period."""
+"""A simulated body as a `Robot`: one `act` advances its world by one control period."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from vla_sim.spec import CameraSpec, RobotSpec
-from vla_sim.types import Command, Frame, Mode, Observation, RobotState, Verdict
+from vla_sim.types import Command, Frame, Mode, Observation, RobotState, Scan, SiteMap, Verdict
 
 
 class RobotWorld(Protocol):
@@ -32,11 +32,18 @@ class RobotWorld(Protocol):
 
     def capture(self, camera: str) -> Frame: ...
 
+    def scan(self) -> Scan: ...
+
+    @property
+    def site_map(self) -> SiteMap | None: ...
+
+    def heard(self) -> str | None: ...
+
     def close(self) -> None: ...
 
 
-class SimG1:
-    """A G1 in a PyBullet world. `env` is an environment, such as `envs.make("VlaSim/PickPlace-v0")`."""
+class SimRobot:
+    """A body in a PyBullet world. `env` is an environment, such as `envs.make("VlaSim/PickPlace-v0")`."""
 
     def __init__(self, env: RobotWorld) -> None:
         self.env = env
@@ -52,15 +59,23 @@ class SimG1:
     def instruction(self) -> str | None:
         return self.env.instruction
 
+    @property
+    def site_map(self) -> SiteMap | None:
+        return self.env.site_map
+
+    def heard(self) -> str | None:
+        return self.env.heard()
+
     def reset(self, seed: int) -> Observation:
         """A new scene, the robot at rest in its ready posture."""
         self._stopped = ""
         self.env.restart(seed)
         return self.observe()
 
-    def observe(self, cameras: tuple[str, ...] = ()) -> Observation:
-        """State now, and an image of each named camera."""
-        return Observation(self.env.robot_state(), {name: self.env.capture(name) for name in cameras})
+    def observe(self, cameras: tuple[str, ...] = (), *, scan: bool = False) -> Observation:
+        """State now, an image of each named camera, and a turn of the lidar when asked for."""
+        frames = {name: self.env.capture(name) for name in cameras}
+        return Observation(self.env.robot_state(), frames, self.env.scan() if scan else None)
 
     def act(self, command: Command) -> Command:
         """Advance one control period. After `stop`, the pose is held whatever is asked."""

@@ -1,0 +1,147 @@
+"""What takes up the floor: rectangles of walls and furniture, their distances, and ways between them."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from envs.scene_file import Furniture, Scene, Wall
+from vla_sim.types import Array
+
+CELL_M = 0.05
+TOUCH_M = 0.005  # so much of an overlap is an accident of rounding
+
+
+@dataclass(frozen=True)
+class Rect:
+    """A rectangle on the floor, turned by `yaw_rad` about its middle."""
+
+    name: str
+    x: float
+    y: float
+    yaw_rad: float
+    half_x: float
+    half_y: float
+
+    def distance_m(self, x: Array, y: Array) -> Array:
+        """From each point to the nearest of the rectangle; 0 inside."""
+        c, s = math.cos(self.yaw_rad), math.sin(self.yaw_rad)
+        dx, dy = x - self.x, y - self.y
+        out_x = np.maximum(np.abs(c * dx + s * dy) - self.half_x, 0.0)
+        out_y = np.maximum(np.abs(c * dy - s * dx) - self.half_y, 0.0)
+        return np.hypot(out_x, out_y)
+
+    @property
+    def corners(self) -> Array:
+        """[4, 2] in order round it."""
+        c, s = math.cos(self.yaw_rad), math.sin(self.yaw_rad)
+        own = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * [self.half_x, self.half_y]
+        return own @ np.array([[c, s], [-s, c]]) + [self.x, self.y]
+
+    def overlap_m(self, other: Rect) -> float:
+        """How deep two rectangles lie in each other along the best separating direction; negative = apart."""
+        depth = math.inf
+        for turn in (self.yaw_rad, other.yaw_rad):
+            for ax, ay in ((math.cos(turn), math.sin(turn)), (-math.sin(turn), math.cos(turn))):
+                one, two = self.corners @ [ax, ay], other.corners @ [ax, ay]
+                depth = min(depth, float(min(one.max(), two.max()) - max(one.min(), two.min())))
+        return depth
+
+
+def wall_rects(wall: Wall) -> list[Rect]:
+    """The pieces of a wall between its doors."""
+    ux, uy = ((b - a) / wall.length_m for a, b in zip(wall.start, wall.end, strict=True))
+    yaw = math.atan2(uy, ux)
+    return [
+        Rect(
+            wall.name, wall.start[0] + ux * (a + b) / 2, wall.start[1] + uy * (a + b) / 2, yaw, (b - a) / 2,
+            wall.thickness_m / 2,
+        )
+        for a, b in wall.solid
+    ]  # fmt: skip
+
+
+def furniture_rect(item: Furniture) -> Rect:
+    """What a piece of furniture takes up, tops included."""
+    return Rect(item.name, item.at[0], item.at[1], item.yaw_rad, item.size_m[0] / 2, item.size_m[1] / 2)
+
+
+class FloorPlan:
+    """Walls and furniture of a scene, and of what was added to it."""
+
+    def __init__(self, scene: Scene, more: Sequence[Rect] = ()) -> None:
+        self.scene = scene
+        walls = [rect for wall in scene.walls for rect in wall_rects(wall)]
+        self.rects = [*walls, *(furniture_rect(item) for item in scene.furniture), *more]
+        self._lay_grid()
+
+    def _lay_grid(self) -> None:
+        points = [rect.corners for rect in self.rects] + [room.outline for room in self.scene.rooms]
+        points.append(np.array([self.scene.start[:2]]))
+        everything = np.concatenate(points)
+        border = 1.0 if self.scene.walls else 2.0
+        self._low = everything.min(axis=0) - border
+        nx, ny = np.ceil((everything.max(axis=0) + border - self._low) / CELL_M).astype(int) + 1
+        self._x = self._low[0] + CELL_M * np.arange(nx)[:, None] + np.zeros((1, ny))
+        self._y = self._low[1] + CELL_M * np.arange(ny)[None, :] + np.zeros((nx, 1))
+        self.clear_m = np.full((nx, ny), np.inf)  # from each cell to the nearest thing
+        for rect in self.rects:
+            np.minimum(self.clear_m, rect.distance_m(self._x, self._y), out=self.clear_m)
+
+    def clearance_m(self, x: float, y: float) -> float:
+        """From a point to the nearest thing; 0 inside one."""
+        return min((float(rect.distance_m(np.float64(x), np.float64(y))) for rect in self.rects), default=math.inf)
+
+    def nearest_thing(self, x: float, y: float) -> str:
+        """Name of what is nearest to a point."""
+        return min(self.rects, key=lambda r: float(r.distance_m(np.float64(x), np.float64(y)))).name
+
+    def clearance_along_m(self, start: Sequence[float], end: Sequence[float]) -> tuple[float, Array]:
+        """Least clearance on a straight way, and [2] where."""
+        count = max(2, math.ceil(math.dist(start, end) / 0.02) + 1)
+        points = np.linspace(start, end, count)
+        clear = np.full(count, np.inf)
+        for rect in self.rects:
+            np.minimum(clear, rect.distance_m(points[:, 0], points[:, 1]), out=clear)
+        worst = int(np.argmin(clear))
+        return float(clear[worst]), points[worst]
+
+    def reachable(self, start: Sequence[float], goal: Sequence[float], radius_m: float) -> bool:
+        """Whether a disc can move from start to goal; it may start closer to things than it fits, as at a table."""
+        free = self.clear_m >= radius_m
+        free |= np.hypot(self._x - start[0], self._y - start[1]) <= radius_m + CELL_M
+        parts, _ = ndimage.label(free)
+        a, b = parts[self._cell(start)], parts[self._cell(goal)]
+        return bool(a and a == b)
+
+    def bottleneck(self, start: Sequence[float], goal: Sequence[float]) -> Array:
+        """[2] the narrowest place of the widest way from start to goal, which may lead through things."""
+        begin, end = self._cell(start), self._cell(goal)
+        best: dict[tuple[int, int], tuple[float, tuple[int, int]]] = {}
+        queue = [(-float(self.clear_m[begin]), begin, begin)]
+        while queue:
+            negative, cell, worst = heapq.heappop(queue)
+            if cell in best:
+                continue
+            best[cell] = -negative, worst
+            if cell == end:
+                break
+            for step in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+                there = cell[0] + step[0], cell[1] + step[1]
+                if there in best or not all(0 <= i < n for i, n in zip(there, self.clear_m.shape, strict=True)):
+                    continue
+                clear = float(self.clear_m[there])
+                narrower = clear < -negative or (clear == 0.0 and worst == begin)
+                heapq.heappush(queue, (-min(clear, -negative), there, there if narrower else worst))
+        worst = best[end][1]
+        return np.array([self._x[worst], self._y[worst]])
+
+    def _cell(self, point: Sequence[float]) -> tuple[int, int]:
+        index = np.rint((np.asarray(point[:2], dtype=np.float64) - self._low) / CELL_M).astype(int)
+        i, j = np.clip(index, 0, np.array(self.clear_m.shape) - 1).tolist()
+        return i, j

@@ -1,0 +1,196 @@
+"""The state machine: stand, shift the weight, step, balance on both feet; and what each asks of the other parts."""
+
+from __future__ import annotations
+
+import math
+
+from robots.g1.walking.com_control import (
+    balance_reference,
+    middle_of_feet,
+    shift_goal,
+    shift_reference,
+    stand_reference,
+    step_reference,
+)
+from robots.g1.walking.config import PERIOD_S
+from robots.g1.walking.rotations import clip, compiled, turn, wrap
+from robots.g1.walking.state import BALANCE, SHIFT, STAND, STEP
+from robots.g1.walking.steps import best_step, plan_step, turn_of_step
+from robots.g1.walking.swing import swing_foot
+from vla_sim.types import Array
+
+
+@compiled
+def follow_command(c: Array, s: Array, e: Array, g: Array) -> None:
+    """Take the commanded velocity up, lead the path by it, and correct what the robot lags behind its path."""
+    halt = s.halt > 0
+    for i, accel in enumerate((c.accel_ahead_m_s2, c.accel_aside_m_s2, c.accel_turn_rad_s2)):
+        most = (c.halt_accel_m_s2 if halt else accel) * PERIOD_S
+        wish = s.command[i] if s.walk > 0 else 0.0
+        g.ramped[i] += clip(wish - g.ramped[i], -most, most)
+    middle_x, middle_y = middle_of_feet(g)
+    at_x, at_y = (e.com[0], e.com[1]) if g.mode == STEP else (middle_x, middle_y)
+    if g.mode != STEP:
+        g.path[0], g.path[1], g.path[2] = middle_x, middle_y, g.yaw
+    elif s.walk > 0:
+        x, y = turn(g.path[2], g.ramped[0], g.ramped[1])
+        g.path[0] += x * PERIOD_S
+        g.path[1] += y * PERIOD_S
+        g.path[2] += g.ramped[2] * PERIOD_S
+    lag_x, lag_y = g.path[0] - at_x, g.path[1] - at_y
+    lag = math.sqrt(lag_x * lag_x + lag_y * lag_y)
+    if lag > c.path_lag_max_m:
+        lag_x, lag_y = lag_x * c.path_lag_max_m / lag, lag_y * c.path_lag_max_m / lag
+        g.path[0], g.path[1] = at_x + lag_x, at_y + lag_y
+    ahead, aside = turn(-g.yaw, lag_x, lag_y)
+    ahead = clip(c.path_gain_per_s * ahead, -c.path_ahead_max_m_s, c.path_ahead_max_m_s)
+    aside = clip(c.path_gain_per_s * aside, -c.path_aside_max_m_s, c.path_aside_max_m_s)
+    g.path_velocity[0] += 0.02 * (ahead - g.path_velocity[0])
+    g.path_velocity[1] += 0.02 * (aside - g.path_velocity[1])
+    for i in range(2):
+        g.goal_velocity[i] = g.ramped[i] + g.path_velocity[i] if s.walk > 0 else 0.0
+
+
+@compiled
+def follow_feet(c: Array, e: Array, g: Array) -> None:
+    """The standing foot is where the estimate sees it, not where it was sent."""
+    if g.mode != STEP:
+        return
+    f = g.stance
+    for i in range(2):
+        g.foot[f, i] += c.foot_follow_per_tick * (e.sole[f, i] - g.foot[f, i])
+    g.foot_yaw[f] += c.foot_follow_per_tick * wrap(e.sole_yaw[f] - g.foot_yaw[f])
+
+
+@compiled
+def act(c: Array, w: float, s: Array, e: Array, g: Array) -> float:
+    """One tick of the mode in force, changes of mode included. Returns the swing foot's yaw."""
+    swing_yaw = 0.0
+    g.swings = 0.0
+    if g.mode == STAND:
+        _stand(c, s, e, g)
+    elif g.mode == SHIFT:
+        _shift(c, w, g)
+    if g.mode == STEP:
+        swing_yaw = _step(c, w, s, e, g)
+    if g.mode == BALANCE:
+        _balance(c, w, s, e, g)
+    return swing_yaw
+
+
+@compiled
+def _enter(g: Array, mode: int) -> None:
+    g.mode, g.since = mode, g.time
+
+
+@compiled
+def _start(g: Array) -> None:
+    """Begin to walk: the weight goes to the foot away from the commanded side."""
+    _enter(g, SHIFT)
+    g.stance = 0 if g.ramped[1] <= 0 else 1
+    g.cop_before[0], g.cop_before[1] = middle_of_feet(g)
+    g.com_shift[0], g.com_shift[1] = g.com[0], g.com[1]
+
+
+@compiled
+def _begin_step(c: Array, g: Array, before_x: float, before_y: float, walks: bool) -> None:
+    """Lift the foot that is not standing; the weight comes from `before`."""
+    _enter(g, STEP)
+    swing, side = 1 - g.stance, 1.0 if g.stance == 1 else -1.0
+    g.cop_before[0], g.cop_before[1] = before_x, before_y
+    g.step_time, g.phase, g.retimed = c.step_time_s, 0.0, 0.0
+    g.lift_height = g.foot[swing, 2]
+    for i in range(2):
+        g.swing[i], g.swing_velocity[i], g.swing_acceleration[i] = g.foot[swing, i], 0.0, 0.0
+    g.yaw_lift = g.foot_yaw[swing]
+    yaw = g.foot_yaw[g.stance]
+    g.yaw_next = yaw + turn_of_step(c, g, walks)
+    aside = side * c.step_width_m + g.goal_velocity[1] * c.step_time_s
+    x, y = turn(yaw, g.goal_velocity[0] * c.step_time_s, aside)
+    g.foothold[0], g.foothold[1] = g.foot[g.stance, 0] + x, g.foot[g.stance, 1] + y
+
+
+@compiled
+def _stand(c: Array, s: Array, e: Array, g: Array) -> None:
+    stand_reference(c, e, g)
+    x, y = middle_of_feet(g)
+    x, y = turn(-g.yaw, g.dcm[0] - x, g.dcm[1] - y)
+    if s.walk > 0:
+        _start(g)
+    elif g.time > c.settle_time_s and max(abs(x), abs(y)) > c.balance_from_m:
+        _enter(g, BALANCE)
+
+
+@compiled
+def _shift(c: Array, w: float, g: Array) -> None:
+    t = g.time - g.since
+    x, y = shift_goal(c, w, g)
+    shift_reference(c, g, x, y, t)
+    ahead, aside = turn(-g.yaw, g.dcm[0] - x, g.dcm[1] - y)
+    if t >= c.shift_time_s * 0.8 and (abs(aside) < 0.012 or t > c.shift_time_s * 1.3):
+        _begin_step(c, g, g.cop_before[0], g.cop_before[1], True)
+    elif max(abs(ahead), abs(aside)) > 0.13:
+        _enter(g, BALANCE)
+
+
+@compiled
+def _step(c: Array, w: float, s: Array, e: Array, g: Array) -> float:
+    t = g.time - g.since
+    plan_step(c, w, g, t)
+    step_reference(c, w, e, g, t)
+    swing_yaw = swing_foot(c, g, t)
+    g.swings = 1.0
+    load = s.feet[1 - g.stance]
+    late = t >= g.step_time - 1e-9 + (c.landing_wait_s if load < c.landing_n else 0.0)
+    if late or (g.phase > 0.7 and load > c.landing_n):
+        _land(c, s, e, g)
+    return swing_yaw
+
+
+@compiled
+def _land(c: Array, s: Array, e: Array, g: Array) -> None:
+    """The swing foot stands where it is; go on with the other foot, or come to rest."""
+    f = 1 - g.stance
+    before_x, before_y = g.foot[g.stance, 0], g.foot[g.stance, 1]
+    for i in range(3):
+        g.foot[f, i] = e.sole[f, i]
+    g.foot_yaw[f] = e.sole_yaw[f]
+    g.steps += 1
+    g.swings = 0.0
+    g.stance = f
+    ahead, aside = turn(-g.yaw, g.foot[0, 0] - g.foot[1, 0], g.foot[0, 1] - g.foot[1, 1])
+    slow = max(abs(g.ramped[0]), abs(g.ramped[1]), abs(g.ramped[2])) < c.dead_band
+    side_by_side = abs(ahead) < 0.04 and c.step_width_m - 0.06 < aside < c.step_width_m + 0.14
+    if s.walk == 0 and slow and side_by_side and max(abs(g.dcm_error[0]), abs(g.dcm_error[1])) < 0.10:
+        _enter(g, BALANCE)
+    else:
+        _begin_step(c, g, before_x, before_y, s.walk > 0)
+
+
+@compiled
+def _balance(c: Array, w: float, s: Array, e: Array, g: Array) -> None:
+    balance_reference(c, w, e, g)
+    error = max(abs(g.dcm_error[0]), abs(g.dcm_error[1]))
+    speed = w * max(abs(g.dcm[0] - e.com[0]), abs(g.dcm[1] - e.com[1]))
+    t = g.time - g.since
+    if error < c.settle_m and speed < c.settle_m_s and t > 0.5:
+        _enter(g, STAND)
+        g.com_velocity[0], g.com_velocity[1] = 0.0, 0.0
+    elif s.walk > 0 and t > 1.0:
+        _start(g)
+    elif abs(g.dcm_error[0]) > c.step_ahead_from_m or abs(g.dcm_error[1]) > c.step_aside_from_m:
+        _catch(c, w, g)
+
+
+@compiled
+def _catch(c: Array, w: float, g: Array) -> None:
+    """A push too strong for both feet: step with the foot that catches it more cheaply."""
+    _, _, _, on_left = best_step(
+        c, w, g.foot, 0, g.yaw, g.yaw, 0.0, g.dcm, g.foot[0], g.foot[1], 0.0, 0.0, c.step_time_s
+    )
+    _, _, _, on_right = best_step(
+        c, w, g.foot, 1, g.yaw, g.yaw, 0.0, g.dcm, g.foot[1], g.foot[0], 0.0, 0.0, c.step_time_s
+    )
+    g.stance = 0 if on_left < on_right else 1
+    _begin_step(c, g, g.cop[0], g.cop[1], False)
+    g.yaw_next = g.yaw

@@ -1,0 +1,86 @@
+"""Where and when the swing foot lands: among a few landing times, the foothold that leaves the least behind."""
+
+from __future__ import annotations
+
+import math
+
+from robots.g1.walking.config import PERIOD_S
+from robots.g1.walking.lipm import nominal_offset, transition
+from robots.g1.walking.rotations import clip, compiled, turn, wrap
+from vla_sim.types import Array
+
+CANDIDATES = 11  # landing times between the shortest and the longest
+
+
+@compiled
+def best_step(
+    c: Array, w: float, foot: Array, stance: int, yaw: float, yaw_next: float, t: float, dcm: Array, before: Array,
+    swing: Array, vx: float, vy: float, time_now: float,
+) -> tuple[float, float, float, float]:  # fmt: skip
+    """(step time s, foothold x, foothold y, cost) for a standing foot.
+
+    A landing time asks for the foothold from which the nominal gait goes on; what the limits of leg and swing speed
+    cut off is the residual. Cost = residual_weight residual² + foothold_weight |foothold - nominal|² +
+    time_weight (time - nominal)². `time_now`, the time in force, is preferred by a margin.
+    """
+    side = 1.0 if stance == 1 else -1.0  # of the swing foot
+    dx, dy = nominal_offset(c, w, 1 - stance, vx, vy)
+    dx, dy = turn(yaw_next, dx, dy)
+    px, py = foot[stance, 0], foot[stance, 1]
+    nominal_x, nominal_y = vx * c.step_time_s, side * c.step_width_m + vy * c.step_time_s
+    from_x, from_y = turn(-yaw, swing[0] - px, swing[1] - py)
+    best_t, best_x, best_y, best_cost = time_now, 0.0, 0.0, 1e9
+    for k in range(CANDIDATES + 1):
+        when = time_now
+        if k > 0:
+            when = c.step_time_min_s + (c.step_time_max_s - c.step_time_min_s) * (k - 1) / (CANDIDATES - 1)
+            if when < t + 0.05:
+                continue
+        a, b = transition(w, when, c.double_support_s, t)
+        wish_x = a * dcm[0] + b * before[0] + (1.0 - a - b) * px - dx - px
+        wish_y = a * dcm[1] + b * before[1] + (1.0 - a - b) * py - dy - py
+        wish_x, wish_y = turn(-yaw, wish_x, wish_y)
+        x = clip(wish_x, -c.foothold_ahead_max_m, c.foothold_ahead_max_m)
+        y = side * clip(side * wish_y, c.foothold_aside_min_m, c.foothold_aside_max_m)
+        far = math.sqrt((x - from_x) ** 2 + (y - from_y) ** 2)
+        reach = c.swing_speed_max_m_s * max(when - t, 0.02)
+        if far > reach:
+            x = from_x + (x - from_x) * reach / far
+            y = from_y + (y - from_y) * reach / far
+            y = side * max(side * y, min(c.foothold_aside_min_m, side * from_y))
+        cost = c.residual_weight * ((wish_x - x) ** 2 + (wish_y - y) ** 2)
+        cost += c.foothold_weight * ((x - nominal_x) ** 2 + (y - nominal_y) ** 2)
+        cost += c.time_weight * (when - c.step_time_s) ** 2
+        if k == 0:
+            cost -= c.keep_m**2
+        if cost < best_cost:
+            best_t, best_x, best_y, best_cost = when, x, y, cost
+    ahead, aside = turn(yaw, best_x, best_y)
+    return best_t, px + ahead, py + aside, best_cost
+
+
+@compiled
+def plan_step(c: Array, w: float, g: Array, t: float) -> None:
+    """Within a step: choose time and foothold anew, and let the one in force follow."""
+    now = clip(c.step_time_s, t + 0.02, c.step_time_max_s) if g.retimed == 0 else g.step_time
+    when, x, y, _ = best_step(
+        c, w, g.foot, g.stance, g.yaw, g.yaw_next, t, g.dcm, g.cop_before, g.swing, g.goal_velocity[0],
+        g.goal_velocity[1], now,
+    )  # fmt: skip
+    if t >= c.foothold_fixed_from * g.step_time:
+        return
+    g.step_time = when
+    if abs(when - c.step_time_s) > 0.01:
+        g.retimed = 1.0
+    most = c.foothold_speed_max_m_s * PERIOD_S
+    g.foothold[0] += clip(c.foothold_per_tick * (x - g.foothold[0]), -most, most)
+    g.foothold[1] += clip(c.foothold_per_tick * (y - g.foothold[1]), -most, most)
+
+
+@compiled
+def turn_of_step(c: Array, g: Array, walks: bool) -> float:
+    """rad by which the next foot is turned against the standing one."""
+    if not walks:
+        return 0.0
+    wish = wrap(g.path[2] + g.ramped[2] * c.step_time_s * 0.5 - g.foot_yaw[g.stance])
+    return clip(wish, -c.turn_max_rad, c.turn_max_rad)

@@ -1,0 +1,43 @@
+"""Parts of a lidar's turn, joined."""
+
+import numpy as np
+
+from vla_sim.stages.lidar import ScanWindow
+from vla_sim.types import Array, Scan
+
+
+def part(time_s: float, x: float, pose: Array | None = None) -> Scan:
+    return Scan(
+        time_s, np.array([[x, 0, 1]], np.float32), np.array([True]), np.zeros(3), np.eye(4) if pose is None else pose
+    )
+
+
+def test_a_whole_turn_needs_all_its_parts() -> None:
+    window = ScanWindow(parts=2)
+    assert window.recent() is None and window.whole() is None
+    window.add(part(0.0, 1.0))
+    recent = window.recent()
+    assert recent is not None and len(recent.points_in_base) == 1 and window.whole() is None
+    window.add(part(0.1, 2.0))
+    window.add(part(0.2, 3.0))
+    whole = window.whole()
+    assert whole is not None and whole.time_s == 0.2
+    assert whole.points_in_base[:, 0].tolist() == [2.0, 3.0]
+
+
+def test_older_parts_are_moved_into_the_newest_base() -> None:
+    """A wall at x = 5 stays at x = 5 of the world while the robot walks 1 m towards it and turns round."""
+    window = ScanWindow(parts=2)
+    window.add(part(0.0, 5.0))
+    turned = np.eye(4)
+    turned[:2, :2], turned[0, 3] = [[-1, 0], [0, -1]], 1.0
+    window.add(part(0.1, -4.0, turned))
+    whole = window.whole()
+    assert whole is not None
+    np.testing.assert_allclose(whole.points_in_base[:, 0], [-4.0, -4.0], atol=1e-6)
+
+
+def test_joining_is_done_once() -> None:
+    window = ScanWindow(parts=1)
+    window.add(part(0.0, 1.0))
+    assert window.recent() is window.recent()

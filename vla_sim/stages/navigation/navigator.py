@@ -1,0 +1,255 @@
+"""The navigation stage: one scan and one goal in, one velocity out. It has no clock; time is in the scan."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from vla_sim.errors import ConfigError, nearest
+from vla_sim.stages.navigation.approach import Docking, coasting, servo, table_outline
+from vla_sim.stages.navigation.config import NavigationConfig
+from vla_sim.stages.navigation.dwa import best_velocity, gait_of, is_free
+from vla_sim.stages.navigation.following import Follower
+from vla_sim.stages.navigation.frames import compose, seen_from, wrap
+from vla_sim.stages.navigation.guide import SPACING_M, Guide
+from vla_sim.stages.navigation.patience import Patience
+from vla_sim.stages.navigation.stride import Stride
+from vla_sim.stages.navigation.surroundings import Surroundings
+from vla_sim.types import Array, NavigationAnswer, NavigationRequest, SiteMap
+
+MODES = ("go_to", "dock", "follow")
+SAME_GOAL_M, SAME_GOAL_RAD = 0.01, 0.02
+NEAR_M = 0.30  # of a goal: straight there
+SLOWING_PER_S = 0.8  # speed per metre left
+SLOWEST_M_S = 0.15
+BEARING_M = 0.5  # this far along the route it is looked where it goes
+FACED_RAD = 0.3  # turned enough to walk
+BACK_UP_M_S = 0.12
+SLOW_M_S = 0.1  # a robot that is no faster and finds no free way is blocked
+DOCK_START_M = 0.45  # in front of a docking pose
+DOCK_SLACK_M = 0.3
+FIRST, STRAIGHT = 0.6, 0.4  # shares of the tolerance: within the first it may come to rest, to the other it steers
+KEPT = 1.5  # an arrival lasts until the error is this many tolerances
+FOLLOW_GAIN_PER_S = 0.8
+STOPS_IN_S = 0.9  # as fast as it comes nearer, it will for so long: lag, and a person's velocity known late
+CLOSE_M = 0.15  # between the least distance from a person and where one steps back
+STANDING_S = 1.0  # a person who has stood for so long has stopped
+STILL_M_S = 0.12
+CREEP_M_S = 0.08  # slower than this it is not worth a step
+Move = tuple[Array, str]
+
+
+class Navigator:
+    """Walks to a goal, docks at a table or follows a person. `reset` before the first request of an episode.
+
+    In "follow" it says `arrived` while it stands behind somebody who stands; it goes on when he does.
+    """
+
+    def __init__(self, config: NavigationConfig | None = None) -> None:
+        self.config = config or NavigationConfig()
+        self.reset(SiteMap())
+
+    def reset(self, site: SiteMap) -> None:
+        """Begin an episode at a place."""
+        self._site = site
+        self._around = Surroundings(site, self.config)
+        self._stride, self._follower = Stride(self.config), Follower(self.config)
+        self._errand: tuple[str, Array] | None = None
+        self._person_stands_s = math.inf
+        self._begin()
+
+    def __call__(self, request: NavigationRequest) -> NavigationAnswer:
+        """How to walk until the next answer. Raises ConfigError for an unknown mode."""
+        if request.mode not in MODES:
+            raise ConfigError("mode", f"there is no mode {request.mode!r}", nearest(request.mode, MODES))
+        around, time_s = self._around, request.scan.time_s
+        if self._is_new(request):
+            self._begin()
+            self._errand = request.mode, np.asarray(request.goal_in_site, float).copy()
+        if request.mode != "follow":
+            self._follower.forget()
+            around.led_by = -1
+        around.update(request)
+        self._stride.update(time_s, request.heading_in_odom, request.velocity)
+        walk = {"go_to": self._go_to, "dock": self._dock, "follow": self._follow}[request.mode]
+        target, status = walk(time_s, request)
+        velocity = self._stride.go(target)
+        person = self._follower.last if request.mode == "follow" else None
+        return NavigationAnswer(
+            time_s, velocity.copy(), status, self._guide.route.copy(), around.localiser.pose.copy(),
+            around.clearance_m(), None if person is None else person.copy(),
+        )  # fmt: skip
+
+    # Errands
+
+    def _is_new(self, request: NavigationRequest) -> bool:
+        if self._errand is None or self._errand[0] != request.mode:
+            return True
+        off = np.abs(request.goal_in_site - self._errand[1])
+        moved = off[:2].max() > SAME_GOAL_M or abs(wrap(float(off[2]))) > SAME_GOAL_RAD
+        return request.mode != "follow" and bool(moved)
+
+    def _begin(self) -> None:
+        self._guide, self._patience = Guide(self.config), Patience(self.config)
+        self._docking, self._engaged = Docking(self.config), False
+        self._arrived, self._turning = False, False
+
+    @property
+    def _place(self) -> Array:
+        """[3] the robot in the site, without sway."""
+        return compose(self._around.localiser.pose, self._stride.place_in_odom)
+
+    # Walking to a pose
+
+    def _go_to(self, time_s: float, request: NavigationRequest) -> Move:
+        c, goal = self.config, request.goal_in_site
+        error = seen_from(self._place, goal)
+        share = KEPT if self._arrived else 1.0
+        final = coasting(error, self._stride.velocity, c.lag_s)
+        here = np.hypot(*error[:2]) < share * c.arrive_m and abs(error[2]) < share * c.arrive_rad
+        self._arrived = bool(
+            here and np.hypot(*final[:2]) < share * c.arrive_m and abs(final[2]) < share * c.arrive_rad
+        )
+        if self._arrived:
+            return np.zeros(3), "arrived"
+        if np.hypot(*error[:2]) < NEAR_M:
+            target = self._straight(error)
+            if self._is_free(target):
+                self._patience.update(time_s, self._around.pose, float(np.hypot(*error[:2])))
+                return target, "moving"
+        return self._walk(time_s, goal[:2], c.arrive_m)
+
+    def _is_at(self, error: Array, tolerances: float) -> bool:
+        c = self.config
+        return bool(np.hypot(*error[:2]) < tolerances * c.arrive_m and abs(error[2]) < tolerances * c.arrive_rad)
+
+    def _straight(self, error: Array) -> Array:
+        c = self.config
+        limits = np.array([c.back_m_s, c.side_m_s, c.turn_rad_s])
+        tolerance = STRAIGHT * np.array([c.arrive_m, c.arrive_m, c.arrive_rad])
+        return servo(coasting(error, self._stride.velocity, c.lag_s), self._stride.velocity, limits, tolerance)
+
+    def _walk(self, time_s: float, goal: Array, slack_m: float) -> Move:
+        """Along a route to `goal` [2]."""
+        pose = self._around.pose
+        found = self._guide.lead(time_s, self._around, goal, slack_m)
+        left_m = self._guide.left_m if found else math.inf
+        self._patience.update(time_s, pose, left_m)
+        if not found:
+            over = self._guide.hopeless or self._patience.is_over(time_s)
+            return np.zeros(3), "no_way" if over else "blocked"
+        target, free = self._along(left_m)
+        if self._patience.is_over(time_s):
+            return np.zeros(3), "no_way"
+        if self._patience.steps_back(time_s):
+            back = np.array([-BACK_UP_M_S, 0.0, 0.0])
+            return (back if self._is_free(back) else np.zeros(3)), "blocked"
+        slow = float(np.abs(self._stride.velocity[:2]).max()) < SLOW_M_S
+        blocked = (not free and slow) or (self._patience.is_blocked(time_s) and not target.any())
+        return target, "blocked" if blocked else "moving"
+
+    def _along(self, left_m: float, person_m: float | None = None) -> tuple[Array, bool]:
+        """[3] the velocity to aim at on the way, and whether there was a free one."""
+        around, route = self._around, self._guide.ahead()
+        fastest_m_s = max(SLOWEST_M_S, SLOWING_PER_S * left_m)
+        turn = self._first_turn(route)
+        if turn is not None:
+            return turn, True
+        best = best_velocity(
+            around.pose, self._stride.velocity, self._stride.command, route, around.ground, around.movers(),
+            self.config, fastest_m_s, person_m,
+        )  # fmt: skip
+        return best.velocity, best.free
+
+    def _first_turn(self, route: Array) -> Array | None:
+        """[3] a turn on the spot while the route leads off to the side; None when it is about ahead."""
+        point = route[min(int(BEARING_M / SPACING_M), len(route) - 1)]
+        place = seen_from(self._around.pose, np.append(point, 0.0))
+        bearing = math.atan2(place[1], place[0]) if math.hypot(place[0], place[1]) > 0.15 else 0.0
+        self._turning = abs(bearing) > (FACED_RAD if self._turning else self.config.turn_first_rad)
+        return self._turn(bearing) if self._turning else None
+
+    def _turn(self, angle_rad: float) -> Array:
+        """[3] turning on the spot by an angle."""
+        rate = 1.2 * (angle_rad - self.config.lag_s * self._stride.velocity[2])
+        return np.array([0.0, 0.0, float(np.clip(rate, -self.config.turn_rad_s, self.config.turn_rad_s))])
+
+    def _is_free(self, target: Array) -> bool:
+        around, stride = self._around, self._stride
+        body = gait_of(self.config)._replace(horizon_s=1.0)
+        return is_free(around.pose, stride.velocity, stride.command, target, around.ground, around.movers(), body)
+
+    # Walking up to a table
+
+    def _dock(self, time_s: float, request: NavigationRequest) -> Move:
+        goal = request.goal_in_site
+        self._engaged = self._docking.takes_over(self._place, goal, self._engaged)
+        if not self._engaged:
+            start = compose(goal, np.array([-DOCK_START_M, 0.0, 0.0]))
+            return self._walk(time_s, start[:2], DOCK_SLACK_M)
+        around = self._around
+        around.refresh_near(around.cells_inside(table_outline(goal, self._site)))
+        target = self._docking.target(time_s, self._place, goal, self._stride)
+        self._guide.route = np.array([around.pose[:2], goal[:2]])
+        if self._docking.done:
+            return np.zeros(3), "arrived"
+        if target.any() and not self._is_free(target):
+            left_m = float(np.hypot(*(goal - around.pose)[:2]))
+            self._patience.update(time_s, around.pose, left_m)
+            return np.zeros(3), "no_way" if self._patience.is_over(time_s) else "blocked"
+        self._patience.forgive(time_s)
+        return target, "moving"
+
+    # Walking behind somebody
+
+    def _follow(self, time_s: float, request: NavigationRequest) -> Move:
+        around, follower = self._around, self._follower
+        follower.update(time_s, around.people.tracks, around.pose, request.person_hint_in_site)
+        if follower.last is None:
+            return np.zeros(3), "lost"
+        if follower.person is None:
+            return self._search(time_s, follower.last, follower.last_s)
+        person = follower.person
+        around.lead(person)
+        if person.speed_m_s > STILL_M_S:
+            self._person_stands_s = math.inf
+        elif math.isinf(self._person_stands_s):
+            self._person_stands_s = time_s
+        place = seen_from(around.pose, np.append(person.position, 0.0))
+        gap_m, bearing = math.hypot(place[0], place[1]), math.atan2(place[1], place[0])
+        if gap_m < self.config.follow_least_m + CLOSE_M:
+            return self._give_way(bearing)
+        return self._keep_up(time_s, person.position, person.velocity, gap_m, bearing)
+
+    def _search(self, time_s: float, last: Array, last_s: float) -> Move:
+        """Walk to where the person was seen last."""
+        status = "lost" if time_s - last_s > self.config.lost_s else "moving"
+        if np.hypot(*(last - self._around.pose[:2])) < self.config.follow_least_m:
+            return np.zeros(3), status
+        target, how = self._walk(time_s, last, self.config.follow_least_m)
+        return target, status if how in ("moving", "no_way") else how
+
+    def _give_way(self, bearing: float) -> Move:
+        """Step back from a person who is too near."""
+        target = self._turn(bearing)
+        back = np.array([-self.config.back_m_s, 0.0, target[2]])
+        return (back if abs(bearing) < 1.0 and self._is_free(back) else target), "moving"
+
+    def _keep_up(self, time_s: float, person: Array, speed: Array, gap_m: float, bearing: float) -> Move:
+        c, around = self.config, self._around
+        found = self._guide.lead(time_s, around, person, c.follow_least_m, moved_m=0.15)
+        if not found:
+            return np.zeros(3), "blocked"
+        away = (person - around.pose[:2]) / max(gap_m, 1e-6)
+        left_m = max(self._guide.left_m, gap_m) - c.follow_m
+        person_m_s = float(speed @ away)
+        closing_m_s = max(float(self._stride.velocity[0]) - person_m_s, 0.0)
+        fastest_m_s = person_m_s + FOLLOW_GAIN_PER_S * (left_m - STOPS_IN_S * closing_m_s)
+        if fastest_m_s < CREEP_M_S or left_m < -CLOSE_M:
+            self._patience.forgive(time_s)
+            stands = time_s - self._person_stands_s > STANDING_S and abs(bearing) < FACED_RAD
+            return (self._turn(bearing) if abs(bearing) > 0.1 else np.zeros(3)), "arrived" if stands else "moving"
+        self._patience.update(time_s, around.pose, left_m)
+        target, free = self._along(fastest_m_s / SLOWING_PER_S, c.follow_least_m + 0.05)
+        return target, "moving" if free else "blocked"

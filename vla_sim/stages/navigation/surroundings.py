@@ -1,0 +1,137 @@
+"""All that scans tell: the robot's pose in the site, what is in the way, and who walks about."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from vla_sim.stages.navigation.config import NavigationConfig
+from vla_sim.stages.navigation.distance import Cells, Field, at, distances
+from vla_sim.stages.navigation.dwa import Ground
+from vla_sim.stages.navigation.frames import compose, moved, planar
+from vla_sim.stages.navigation.localise import Localiser
+from vla_sim.stages.navigation.moving import People, Track
+from vla_sim.stages.navigation.occupancy import CAP_M, OccupancyGrid, extent_of, inside
+from vla_sim.types import Array, NavigationRequest, Scan, SiteMap
+
+NEAR_M = 2.6  # around the robot distances are up to date with every scan
+BODY_M = 0.45  # a person's traces fill a disc like this
+
+
+class Surroundings:
+    """The map of one episode. `pose` [3] is the robot in the site, `ground` the distances around it."""
+
+    def __init__(self, site: SiteMap, config: NavigationConfig) -> None:
+        self._site, self._config = site, config
+        self.localiser, self.people = Localiser(site.walls, config), People()
+        self.pose = np.zeros(3)
+        self._grid: OccupancyGrid | None = None
+        self._time_s = -math.inf
+        self._distance_m: Field = np.zeros((0, 0), np.float32)
+        self.plan_m: Field = np.zeros((0, 0), np.float32)  # distances to what the floor plan shows
+        self.led_by = -1  # number of the track of the person who is followed: never an obstacle of the map
+
+    @property
+    def grid(self) -> OccupancyGrid:
+        """The map; there is one once `update` was called."""
+        assert self._grid is not None
+        return self._grid
+
+    @property
+    def ground(self) -> Ground:
+        """Distances to everything, exact within NEAR_M of the robot."""
+        e = self.grid.extent
+        return Ground(self._distance_m, float(e.corner[0]), float(e.corner[1]), e.cell_m)
+
+    def update(self, request: NavigationRequest) -> None:
+        """Take in a request's scan, unless a newer one was."""
+        scan = request.scan
+        fresh = scan.time_s > self._time_s
+        if fresh:
+            self._time_s = scan.time_s
+            self.localiser.update(scan)
+        self.pose = compose(self.localiser.pose, request.heading_in_odom)
+        self._cover(np.array([self.pose[:2], request.goal_in_site[:2] if request.mode != "follow" else self.pose[:2]]))
+        if fresh:
+            self._look(scan)
+            self.refresh_near()
+
+    def _cover(self, points: Array) -> None:
+        """Make the map reach all `points` [k, 2]; one that has to grow begins anew."""
+        if self._grid is not None and all(self._grid.extent.contains(point) for point in points):
+            return
+        self._grid = OccupancyGrid(self._site, extent_of(self._site, points, self._config.cell_m), self._config)
+        self.plan_m = distances(self._grid.plan, self._config.cell_m, CAP_M)
+        self._distance_m = self.plan_m.copy()
+
+    def _look(self, scan: Scan) -> None:
+        base = compose(self.localiser.pose, planar(scan.pose_base_in_odom))
+        points = moved(base, scan.points_in_base.astype(np.float64))
+        eye = moved(base, np.asarray(scan.origin_in_base, float)[None])[0]
+        grid, met = self.grid, np.flatnonzero(scan.hit)
+        solid = points[met]
+        self.people.update(scan.time_s, solid, self._wall_distance(solid), grid.settled(solid), eye)
+        for track in self.people.started:
+            for _, x_m, y_m in track.trail:
+                grid.forget(np.array([x_m, y_m]), BODY_M)
+        told = np.asarray(scan.hit).copy()
+        for track in self._walking():
+            told &= (points[:, 0] - track.x_m) ** 2 + (points[:, 1] - track.y_m) ** 2 > BODY_M**2
+        grid.integrate(points, scan.hit, told, eye)
+
+    def _wall_distance(self, points: Array) -> Array:
+        """[n] m from the walls of the plan; far for points outside the map."""
+        e = self.grid.extent
+        cells = np.floor((points[:, :2] - e.corner) / e.cell_m).astype(np.int64)
+        inner = (cells >= 0).all(axis=1) & (cells[:, 0] < e.cols) & (cells[:, 1] < e.rows)
+        out = np.full(len(points), CAP_M)
+        out[inner] = self.grid.wall_m[cells[inner, 1], cells[inner, 0]]
+        return out
+
+    def lead(self, track: Track) -> None:
+        """That person is followed from now on, and what was drawn of him into the map was no thing."""
+        if track.number != self.led_by:
+            self.led_by = track.number
+            self.grid.forget(track.position, BODY_M)
+
+    def refresh_near(self, ignored: Cells | None = None) -> None:
+        """Bring the distances around the robot up to date; `ignored` [rows, cols] cells count as free."""
+        e = self.grid.extent
+        row, col = e.cell(self.pose)
+        inner, outer = math.ceil(NEAR_M / e.cell_m), math.ceil((NEAR_M + CAP_M) / e.cell_m)
+        top, left = max(row - outer, 0), max(col - outer, 0)
+        window = np.s_[top : row + outer + 1, left : col + outer + 1]
+        blocked = self.grid.blocked_in(window)
+        if ignored is not None:
+            blocked[ignored[window] > 0] = 0
+        fresh = distances(blocked, e.cell_m, CAP_M)
+        r0, c0 = max(row - inner, 0), max(col - inner, 0)
+        r1, c1 = min(row + inner + 1, e.rows), min(col + inner + 1, e.cols)
+        self._distance_m[r0:r1, c0:c1] = fresh[r0 - top : r1 - top, c0 - left : c1 - left]
+
+    def refresh(self) -> Field:
+        """Bring all distances up to date; [rows, cols] m."""
+        self._distance_m = distances(self.grid.blocked_in(np.s_[:, :]), self._config.cell_m, CAP_M)
+        return self._distance_m
+
+    def cells_inside(self, corners: Array) -> Cells:
+        """[rows, cols] 1 in the polygon `corners` [k, 2]."""
+        xs, ys = self.grid.extent.middles()
+        return inside(corners, xs, ys).astype(np.uint8)
+
+    def _walking(self) -> list[Track]:
+        return [track for track in self.people.tracks if track.moving or track.number == self.led_by]
+
+    def movers(self) -> Array:
+        """[k, 4] x, y, vx, vy of who walks, and of who is followed."""
+        return np.array([[*t.position, *t.velocity] for t in self._walking()]).reshape(-1, 4)
+
+    def clearance_m(self) -> float:
+        """From the robot's outline to the nearest thing or person."""
+        ground, (x, y) = self.ground, self.pose[:2]
+        room_m = at(ground.distance_m, ground.x0_m, ground.y0_m, ground.cell_m, float(x), float(y))
+        for mover in self.movers():
+            apart_m = math.hypot(mover[0] - x, mover[1] - y) - self._config.person_radius_m
+            room_m = min(room_m, apart_m)
+        return room_m - self._config.radius_m
