@@ -17,7 +17,7 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
-PATHS := $(wildcard vla_sim envs robots tests experiments/bench experiments/bench.py)
+PATHS := $(wildcard vla_sim envs robots tests experiments)
 
 VLA_SIM_CACHE ?= $(CURDIR)/.cache/vla_sim
 NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba

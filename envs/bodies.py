@@ -59,7 +59,7 @@ def add_boxes(client: int, boxes: tuple[Box, ...], mass_kg: float, position: Arr
     collision = p.createCollisionShapeArray(collisionFramePositions=centres, **common, **on)
     colours = [[*rgb, 1.0]] * len(boxes)
     visual = p.createVisualShapeArray(visualFramePositions=centres, rgbaColors=colours, **common, **on)
-    return int(p.createMultiBody(mass_kg, collision, visual, position, _quat(yaw_rad), **on))
+    return int(p.createMultiBody(mass_kg, collision, visual, position, quat(yaw_rad), **on))
 
 
 def add_object(
@@ -93,7 +93,7 @@ def _add_primitive(client: int, shape: Shape, position: Array, yaw_rad: float, r
     else:
         collision = p.createCollisionShape(p.GEOM_SPHERE, radius=radius, **on)
         visual = p.createVisualShape(p.GEOM_SPHERE, radius=radius, **colour, **on)
-    return int(p.createMultiBody(mass_kg, collision, visual, position, _quat(yaw_rad), **on))
+    return int(p.createMultiBody(mass_kg, collision, visual, position, quat(yaw_rad), **on))
 
 
 def _mesh(shape: Shape) -> Mesh:
@@ -105,5 +105,6 @@ def _mesh(shape: Shape) -> Mesh:
     return meshes.sphere(shape.width_m / 2)
 
 
-def _quat(yaw_rad: float) -> list[float]:
+def quat(yaw_rad: float) -> list[float]:
+    """xyzw of a turn about z."""
     return [0.0, 0.0, float(np.sin(yaw_rad / 2)), float(np.cos(yaw_rad / 2))]

@@ -14,6 +14,8 @@ from envs.scene_file import Furniture, Scene, Wall
 from vla_sim.types import Array
 
 CELL_M = 0.05
+Point = Sequence[float] | Array  # x, y first
+STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
 TOUCH_M = 0.005  # so much of an overlap is an accident of rounding
 
 
@@ -43,6 +45,11 @@ class Rect:
         own = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * [self.half_x, self.half_y]
         return own @ np.array([[c, s], [-s, c]]) + [self.x, self.y]
 
+    def to_line_m(self, start: Array, end: Array) -> float:
+        """From the nearest point of a straight way to the rectangle, to within a centimetre."""
+        points = np.linspace(start, end, 2 + int(math.dist(start, end) / 0.02))
+        return float(self.distance_m(points[:, 0], points[:, 1]).min())
+
     def overlap_m(self, other: Rect) -> float:
         """How deep two rectangles lie in each other along the best separating direction; negative = apart."""
         depth = math.inf
@@ -51,6 +58,25 @@ class Rect:
                 one, two = self.corners @ [ax, ay], other.corners @ [ax, ay]
                 depth = min(depth, float(min(one.max(), two.max()) - max(one.min(), two.min())))
         return depth
+
+
+@dataclass(frozen=True)
+class Polygon:
+    """A part of the floor with straight sides."""
+
+    name: str
+    corners: Array  # [k, 2] in order round it
+
+    def distance_m(self, x: Array, y: Array) -> Array:
+        """From each point to the nearest of the polygon; 0 inside."""
+        nearest, inside = np.full(np.shape(x), np.inf), np.zeros(np.shape(x), dtype=bool)
+        for (ax, ay), (bx, by) in zip(self.corners, np.roll(self.corners, -1, axis=0), strict=True):
+            dx, dy = bx - ax, by - ay
+            share = np.clip(((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy), 0.0, 1.0)
+            nearest = np.minimum(nearest, np.hypot(x - ax - share * dx, y - ay - share * dy))
+            if dy != 0.0:
+                inside ^= ((ay > y) != (by > y)) & (x < ax + (y - ay) / dy * dx)
+        return np.where(inside, 0.0, nearest)
 
 
 def wall_rects(wall: Wall) -> list[Rect]:
@@ -72,12 +98,14 @@ def furniture_rect(item: Furniture) -> Rect:
 
 
 class FloorPlan:
-    """Walls and furniture of a scene, and of what was added to it."""
+    """Walls and furniture of a scene, and of what was added to it; with `zones` also where the robot must not go."""
 
-    def __init__(self, scene: Scene, more: Sequence[Rect] = ()) -> None:
+    def __init__(self, scene: Scene, more: Sequence[Furniture] = (), *, zones: bool = False) -> None:
         self.scene = scene
         walls = [rect for wall in scene.walls for rect in wall_rects(wall)]
-        self.rects = [*walls, *(furniture_rect(item) for item in scene.furniture), *more]
+        self.rects: list[Rect | Polygon] = [*walls, *(furniture_rect(item) for item in (*scene.furniture, *more))]
+        if zones:
+            self.rects += [Polygon(zone.name, zone.outline) for zone in scene.zones]
         self._lay_grid()
 
     def _lay_grid(self) -> None:
@@ -95,13 +123,13 @@ class FloorPlan:
 
     def clearance_m(self, x: float, y: float) -> float:
         """From a point to the nearest thing; 0 inside one."""
-        return min((float(rect.distance_m(np.float64(x), np.float64(y))) for rect in self.rects), default=math.inf)
+        return min((_one_m(rect, x, y) for rect in self.rects), default=math.inf)
 
     def nearest_thing(self, x: float, y: float) -> str:
         """Name of what is nearest to a point."""
-        return min(self.rects, key=lambda r: float(r.distance_m(np.float64(x), np.float64(y)))).name
+        return min(self.rects, key=lambda rect: _one_m(rect, x, y)).name
 
-    def clearance_along_m(self, start: Sequence[float], end: Sequence[float]) -> tuple[float, Array]:
+    def clearance_along_m(self, start: Point, end: Point) -> tuple[float, Array]:
         """Least clearance on a straight way, and [2] where."""
         count = max(2, math.ceil(math.dist(start, end) / 0.02) + 1)
         points = np.linspace(start, end, count)
@@ -111,7 +139,7 @@ class FloorPlan:
         worst = int(np.argmin(clear))
         return float(clear[worst]), points[worst]
 
-    def reachable(self, start: Sequence[float], goal: Sequence[float], radius_m: float) -> bool:
+    def reachable(self, start: Point, goal: Point, radius_m: float) -> bool:
         """Whether a disc can move from start to goal; it may start closer to things than it fits, as at a table."""
         free = self.clear_m >= radius_m
         free |= np.hypot(self._x - start[0], self._y - start[1]) <= radius_m + CELL_M
@@ -119,7 +147,50 @@ class FloorPlan:
         a, b = parts[self._cell(start)], parts[self._cell(goal)]
         return bool(a and a == b)
 
-    def bottleneck(self, start: Sequence[float], goal: Sequence[float]) -> Array:
+    def way(self, start: Point, goal: Point, radius_m: float) -> list[Array]:
+        """A short way for a disc: waypoints [2] with straight free lines between; empty when there is none."""
+        begin, end = self._cell(start), self._cell(goal)
+        came = self._search(begin, end, radius_m)
+        if end not in came:
+            return []
+        cells = [end]
+        while cells[-1] != begin:
+            cells.append(came[cells[-1]])
+        inner = [np.array([self._x[cell], self._y[cell]]) for cell in reversed(cells)][1:-1]
+        points = [np.asarray(start[:2], dtype=np.float64), *inner, np.asarray(goal[:2], dtype=np.float64)]
+        kept, i = [points[0]], 0
+        while i < len(points) - 1:  # pulled tight: as far ahead as the line is free
+            j = len(points) - 1
+            while j > i + 1 and self.clearance_along_m(points[i], points[j])[0] < radius_m:
+                j = i + 1 + (j - i - 1) // 2
+            kept.append(points[j])
+            i = j
+        return kept
+
+    def _search(
+        self, begin: tuple[int, int], end: tuple[int, int], radius_m: float
+    ) -> dict[tuple[int, int], tuple[int, int]]:
+        """Where each cell was come from, by the way of least length; nearness to things makes a way longer."""
+        came: dict[tuple[int, int], tuple[int, int]] = {}
+        queue = [(0.0, 0.0, begin, begin)]
+        while queue and end not in came:
+            _, cost, cell, origin = heapq.heappop(queue)
+            if cell in came:
+                continue
+            came[cell] = origin
+            for i, j in STEPS:
+                there = cell[0] + i, cell[1] + j
+                if there in came or not (0 <= there[0] < self._x.shape[0] and 0 <= there[1] < self._x.shape[1]):
+                    continue
+                clear = float(self.clear_m[there])
+                if clear < radius_m and there != end:
+                    continue
+                onward = cost + math.hypot(i, j) * (1.0 + max(0.0, 2 * radius_m - clear) / radius_m)
+                ahead = math.hypot(there[0] - end[0], there[1] - end[1])
+                heapq.heappush(queue, (onward + ahead, onward, there, cell))
+        return came
+
+    def bottleneck(self, start: Point, goal: Point) -> Array:
         """[2] the narrowest place of the widest way from start to goal, which may lead through things."""
         begin, end = self._cell(start), self._cell(goal)
         best: dict[tuple[int, int], tuple[float, tuple[int, int]]] = {}
@@ -141,7 +212,11 @@ class FloorPlan:
         worst = best[end][1]
         return np.array([self._x[worst], self._y[worst]])
 
-    def _cell(self, point: Sequence[float]) -> tuple[int, int]:
+    def _cell(self, point: Point) -> tuple[int, int]:
         index = np.rint((np.asarray(point[:2], dtype=np.float64) - self._low) / CELL_M).astype(int)
         i, j = np.clip(index, 0, np.array(self.clear_m.shape) - 1).tolist()
         return i, j
+
+
+def _one_m(thing: Rect | Polygon, x: float, y: float) -> float:
+    return float(thing.distance_m(np.array([x]), np.array([y]))[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pybullet as p
 
-from envs.bodies import Part, Rgb
+from envs.bodies import Part, Rgb, quat
 from envs.rendering import meshes
 from envs.rendering.meshes import Mesh
 from envs.scene_file import Furniture, Wall
@@ -76,10 +75,8 @@ def collision_shape(client: int, blocks: list[Block]) -> int:
 
 def add_static(client: int, blocks: list[Block], position: tuple[float, float], yaw_rad: float) -> list[Part]:
     """A body that never moves; its parts to draw."""
-    quat = [0.0, 0.0, math.sin(yaw_rad / 2), math.cos(yaw_rad / 2)]
-    body = int(
-        p.createMultiBody(0, collision_shape(client, blocks), -1, [*position, 0.0], quat, physicsClientId=client)
-    )
+    shape = collision_shape(client, blocks)
+    body = int(p.createMultiBody(0, shape, -1, [*position, 0.0], quat(yaw_rad), physicsClientId=client))
     return [Part(body, -1, block.mesh(), block.rgb) for block in blocks]
 
 
@@ -89,7 +86,8 @@ def add_furniture(client: int, item: Furniture, folder: str) -> list[Part]:
     rgb = _rgb(item)
     if item.kind == "mesh":
         return _add_mesh(client, item, folder, rgb)
-    return add_static(client, BUILDERS[item.kind](*item.size_m, item.height_m, rgb), _xy(item), item.yaw_rad)
+    blocks = BUILDERS[item.kind](item.size_m[0], item.size_m[1], item.height_m, rgb)
+    return add_static(client, blocks, _xy(item), item.yaw_rad)
 
 
 def mesh_path(item: Furniture, folder: str) -> Path:
@@ -108,8 +106,7 @@ def _add_mesh(client: int, item: Furniture, folder: str, rgb: Rgb) -> list[Part]
     foot = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
     mesh = Mesh(((raw.vertices - foot) * (size / np.maximum(high - low, 1e-9))).astype(np.float32), raw.faces)
     shape = p.createCollisionShape(p.GEOM_MESH, vertices=mesh.vertices.tolist(), physicsClientId=client)
-    quat = [0.0, 0.0, math.sin(item.yaw_rad / 2), math.cos(item.yaw_rad / 2)]
-    body = int(p.createMultiBody(0, shape, -1, [*_xy(item), 0.0], quat, physicsClientId=client))
+    body = int(p.createMultiBody(0, shape, -1, [*_xy(item), 0.0], quat(item.yaw_rad), physicsClientId=client))
     return [Part(body, -1, mesh, rgb)]
 
 

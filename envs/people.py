@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pybullet as p
@@ -35,10 +36,10 @@ class Route:
         self._yaw = math.radians(place.yaw_deg)
         self._loop = place.loop and len(points) > 1
         self._points = points
-        self.length_m = sum(math.dist(a, b) for a, b in zip(points[:-1], points[1:], strict=True))
+        self.length_m = sum(math.dist(a, b) for a, b in pairwise(points))
         self._legs: list[tuple[float, float, Array, Array, float]] = []  # from, to (s), start, direction, length
         time = place.pause_s
-        for a, b in zip(points[:-1], points[1:], strict=True):
+        for a, b in pairwise(points):
             length = math.dist(a, b)
             if length < 1e-6:
                 continue

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from envs import scene
-from envs.scene import BELT_THICKNESS, TABLE_TOP_M, Layout
+from envs.judging import foot_height_m
+from envs.scene import BELT_THICKNESS, Layout
 from envs.tabletop import TabletopEnv
-from vla_sim.catalogue import SHAPES
 from vla_sim.errors import ConfigError
 from vla_sim.types import Verdict
 
@@ -17,12 +17,13 @@ OUT_OF_REACH_Y = 0.22
 
 
 class PickMovingEnv(TabletopEnv):
-    """One object on a belt at `speed_m_s` (+-10 %), steady or varying by `wobble`, and one grasp for it.
+    """One object on a belt at about `speed_m_s`, steady or varying by `wobble`, and one grasp for it.
 
     Success: held in the air for 1 s. A hand that has closed on nothing, or let go, has `missed`.
     """
 
     time_limit_s = 20.0
+    default_scene = "belt"
 
     def __init__(self, speed_m_s: float = 0.06, wobble: float = 0.0, **common: object) -> None:
         if not 0 < speed_m_s <= 0.5:
@@ -32,9 +33,9 @@ class PickMovingEnv(TabletopEnv):
         self.speed_m_s, self.wobble = speed_m_s, wobble
         super().__init__(**common)  # type: ignore[arg-type]
 
-    def draw(self, rng: np.random.Generator) -> Layout:
+    def draw_before(self, rng: np.random.Generator) -> Layout:
         self._held_s = 0.0
-        return scene.draw_pick_moving(rng, self.speed_m_s, self.wobble)
+        return scene.draw_pick_moving(rng, self.speed_m_s, self.wobble, self.zone, self.difficulty)
 
     @property
     def instruction(self) -> str:
@@ -42,20 +43,16 @@ class PickMovingEnv(TabletopEnv):
 
     def judge(self) -> Verdict | None:
         world = self.world
-        position, rotation = world.pose(world.objects[0])
-        shape = SHAPES[world.layout.target.query.shape]
-        support = TABLE_TOP_M + BELT_THICKNESS
-        # Half of the object's extent along the vertical, standing or tilted.
-        upright = abs(float(rotation[2, 2]))
-        half = upright * shape.height_m / 2 + (1 - upright) * shape.width_m / 2
-        lifted = position[2] - half > support + LIFTED_M
+        position, _ = world.pose(world.objects[0])
+        foot = foot_height_m(world, world.objects[0], world.layout.target.query.shape)
+        lifted = foot > self.table_top_m + BELT_THICKNESS + LIFTED_M
         self._held_s = self._held_s + 1.0 / world.spec.control_rate_hz if lifted else 0.0
         if self._held_s >= HELD_S - 1e-9:
             return Verdict(True, "lifted")
         if world.robot.state(world.time_s).grips.min() < SHUT:
             return Verdict(False, "missed")
-        if position[2] < TABLE_TOP_M - 0.05:
+        if position[2] < self.table_top_m - 0.05:
             return Verdict(False, "object_fell")
-        if position[1] > OUT_OF_REACH_Y and not lifted:
+        if self.from_start(position)[1] > OUT_OF_REACH_Y and not lifted:
             return Verdict(False, "out_of_reach")
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ class Drawn:
     light_turn: tuple[float, float] = (0.0, 0.0)  # rad about x and y
     camera_shift_m: tuple[float, float, float] = (0.0, 0.0, 0.0)  # in the optical frame
     camera_turn_rad: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    actuation: Actuation = Actuation()
+    actuation: Actuation = field(default_factory=Actuation)
     sensor_noise: float = 1.0
 
     def mass_of(self, index: int) -> float:
@@ -133,4 +133,4 @@ def turn_matrix(angles_rad: tuple[float, float, float]) -> Array:
     return np.asarray(about_z @ about_y @ about_x)
 
 
-assert {field.name for field in fields(Randomisation)} == {*LIMITS, *MOST}
+assert {f.name for f in fields(Randomisation)} == {*LIMITS, *MOST}

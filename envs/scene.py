@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +18,7 @@ SPACING_M = 0.125
 HAND_LENGTH_M, HAND_HALF_WIDTH_M = 0.22, 0.075
 TRAY_FROM_EDGE_M = 0.11
 BELT_FROM_EDGE_M, BELT_HALF_WIDTH, BELT_HALF_LENGTH, BELT_THICKNESS = 0.15, 0.07, 0.80, 0.01
-BELT_START_Y = -0.40
+BELT_MIDDLE_Y, BELT_START_Y = 0.15, -0.40
 DIFFICULTIES = ("easy", "normal", "hard")
 
 
@@ -35,13 +36,13 @@ class Placement:
 
 @dataclass(frozen=True)
 class Belt:
-    """A conveyor along +y. Speed(t) = speed_m_s (1 + wobble sin(2 pi t / period_s + phase_rad))."""
+    """A conveyor along its own +y. Speed(t) = speed_m_s (1 + wobble sin(2 pi t / period_s + phase_rad))."""
 
     speed_m_s: float
     wobble: float = 0.0
     period_s: float = 2.5
     phase_rad: float = 0.0
-    x: float = 0.34  # of its middle line
+    pose: tuple[float, float, float] = (0.34, 0.15, 0.0)  # of its middle: x, y, yaw rad
     support_m: float = TABLE_TOP_M
 
     def speed_at(self, time_s: float) -> float:
@@ -63,6 +64,27 @@ class Layout:
     @property
     def target(self) -> Placement:
         return self.placements[0]
+
+
+def moved(layout: Layout, start: tuple[float, float, float]) -> Layout:
+    """A layout drawn before a robot at the origin, for one that starts elsewhere."""
+    if start == (0.0, 0.0, 0.0):
+        return layout
+    x0, y0, turn = start
+    c, s = math.cos(turn), math.sin(turn)
+
+    def there(x: float, y: float) -> tuple[float, float]:
+        return x0 + c * x - s * y, y0 + s * x + c * y
+
+    def placed(item: Placement) -> Placement:
+        x, y = there(item.x, item.y)
+        return replace(item, x=x, y=y, yaw_rad=item.yaw_rad + turn)
+
+    belt = layout.belt
+    if belt is not None:
+        belt = replace(belt, pose=(*there(*belt.pose[:2]), belt.pose[2] + turn))
+    tray = None if layout.tray is None else placed(layout.tray)
+    return replace(layout, placements=tuple(map(placed, layout.placements)), tray=tray, belt=belt, start=start)
 
 
 class NoRoom(VlaSimError):
@@ -156,6 +178,6 @@ def draw_pick_moving(
     spread = SPEED_SPREAD[difficulty]
     speed = speed_m_s * float(rng.uniform(1 - spread, 1 + spread))
     phase = float(rng.uniform(0, 2 * np.pi))
-    belt = Belt(speed, wobble, phase_rad=phase, x=middle, support_m=zone.table_top_m)
+    belt = Belt(speed, wobble, phase_rad=phase, pose=(middle, BELT_MIDDLE_Y, 0.0), support_m=zone.table_top_m)
     support = zone.table_top_m + BELT_THICKNESS
     return Layout((Placement(ObjectQuery(shape, colour), x, y, yaw, support),), belt=belt)

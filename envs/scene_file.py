@@ -216,21 +216,6 @@ class PersonPlace:
 
 
 @dataclass(frozen=True)
-class Overview:
-    """Where the camera of the room stands, and what it looks at."""
-
-    eye: Numbers
-    target: Numbers
-    fov_deg: float = 50.0
-
-    def __post_init__(self) -> None:
-        _check_length("eye", self.eye, 3)
-        _check_length("target", self.target, 3)
-        if not 5 <= self.fov_deg <= 120:
-            raise ConfigError("fov_deg", f"must lie in 5-120, got {self.fov_deg:g}")
-
-
-@dataclass(frozen=True)
 class Scene:
     """Everything that is the same in each episode, and what is drawn anew where it says so."""
 
@@ -242,7 +227,6 @@ class Scene:
     zones: tuple[Zone, ...] = ()
     objects: tuple[ObjectPlace, ...] = ()
     people: tuple[PersonPlace, ...] = ()
-    overview: Overview | None = None
     folder: str = ""  # where its meshes lie; filled in by `load`
 
     def __post_init__(self) -> None:
@@ -313,7 +297,7 @@ def load(source: str | Path | Mapping[str, Any] | Scene, key: str = "env.scene")
     if not path.is_file():
         raise ConfigError(key, f"there is no file {path}")
     try:
-        data = yaml.load(path.read_text(), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader, stricter
+        data = yaml.load(path.read_text(), Loader=_StrictLoader)
     except yaml.YAMLError as error:
         raise ConfigError(key, f"{path.name} is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, Mapping):

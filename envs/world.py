@@ -18,6 +18,7 @@ from envs.scene import BELT_HALF_LENGTH, BELT_HALF_WIDTH, BELT_THICKNESS, Belt, 
 from envs.scene_file import Furniture, Scene
 from robots.body import Body, BodyKind, Start
 from vla_sim.catalogue import SHAPES
+from vla_sim.clock import divides, ticks_between
 from vla_sim.errors import ConfigError
 from vla_sim.types import Array
 
@@ -40,15 +41,14 @@ class Physics:
         for key, rate in (("physics_rate_hz", self.rate_hz), ("control_rate_hz", control_rate_hz)):
             if not rate > 0:
                 raise ConfigError(f"env.{key}", f"a rate must be positive, got {rate:g} Hz")
-        ratio = self.rate_hz / control_rate_hz
-        if ratio != round(ratio):
-            below = max(1, int(ratio)) * control_rate_hz
+        if not divides(control_rate_hz, self.rate_hz):
+            below = max(1, int(self.rate_hz / control_rate_hz)) * control_rate_hz
             raise ConfigError(
                 "env.control_rate_hz",
                 f"{control_rate_hz:g} Hz does not divide the physics rate of {self.rate_hz:g} Hz",
                 f"the nearest physics rates that fit are {below:g} and {below + control_rate_hz:g} Hz",
             )
-        return int(ratio)
+        return ticks_between(control_rate_hz, self.rate_hz)
 
 
 class World:
@@ -99,6 +99,10 @@ class World:
         for i, room in enumerate(self.scene.rooms):
             outline = room.outline
             self.parts.append(Part(self.floor, -1, _floor_of(outline), ROOM_RGBS[i % len(ROOM_RGBS)]))
+        for zone in self.scene.zones:
+            middle = zone.outline.mean(axis=0)
+            if self.scene.rooms and not self.scene.room_at(float(middle[0]), float(middle[1])):
+                self.parts.append(Part(self.floor, -1, _floor_of(zone.outline), FLOOR_RGB))
 
     def _add_walls(self) -> None:
         for wall in self.scene.walls:
@@ -127,10 +131,11 @@ class World:
         half = (BELT_HALF_WIDTH, BELT_HALF_LENGTH, BELT_THICKNESS / 2)
         collision = p.createCollisionShape(p.GEOM_BOX, halfExtents=half, **self.on)
         visual = p.createVisualShape(p.GEOM_BOX, halfExtents=half, rgbaColor=[*BELT_RGB, 1], **self.on)
-        position = [belt.x, 0.15, belt.support_m + BELT_THICKNESS / 2]
+        x, y, yaw = belt.pose
+        position, quat = [x, y, belt.support_m + BELT_THICKNESS / 2], bodies.quat(yaw)
         self.belt = int(
             p.createMultiBody(
-                0, -1, -1, position, linkMasses=[BELT_MASS_KG], linkCollisionShapeIndices=[collision],
+                0, -1, -1, position, quat, linkMasses=[BELT_MASS_KG], linkCollisionShapeIndices=[collision],
                 linkVisualShapeIndices=[visual], linkPositions=[[0, 0, 0]], linkOrientations=[[0, 0, 0, 1]],
                 linkInertialFramePositions=[[0, 0, 0]], linkInertialFrameOrientations=[[0, 0, 0, 1]],
                 linkParentIndices=[0], linkJointTypes=[p.JOINT_PRISMATIC], linkJointAxis=[[0, 1, 0]], **self.on,

@@ -18,7 +18,7 @@ from vla_sim.stages.planner import RulePlanner
 from vla_sim.stages.safety import SafetyFilter
 from vla_sim.stages.skills import MotionConfig, Outcome, Tick
 from vla_sim.stages.tracking import ObjectTracker
-from vla_sim.stages.walking import Walk
+from vla_sim.stages.walking import Goal, Walk
 from vla_sim.types import (
     Array,
     Command,
@@ -55,6 +55,7 @@ class ScriptedMotion(Motion):
         self.sees = True
         self.answers: list[NavigationAnswer] = []
         self.legs = False
+        self.goal_now: Goal | None = None
 
     def reset(self, state: RobotState, site: SiteMap | None = None) -> None:
         self.walk.reset(state, site)
@@ -81,6 +82,10 @@ class ScriptedMotion(Motion):
     @property
     def walking(self) -> bool:
         return self.legs
+
+    @property
+    def goal(self) -> Goal | None:
+        return self.goal_now
 
     def navigate(self, answer: NavigationAnswer, now_s: float) -> None:
         self.answers.append(answer)

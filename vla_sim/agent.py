@@ -19,7 +19,7 @@ from vla_sim.spec import RobotSpec
 from vla_sim.stack import AgentConfig, Stack
 from vla_sim.stages import anchoring, places, planar
 from vla_sim.stages.intent import says_stop
-from vla_sim.stages.lidar import ScanWindow
+from vla_sim.stages.lidar import ScanWindow, levelled, without
 from vla_sim.stages.safety import Surroundings
 from vla_sim.stages.skills import Tick
 from vla_sim.stages.tracking import Estimate, ObjectTracker
@@ -248,8 +248,9 @@ class Agent:
         return self.verdict is None and (self.stack.motion.walking or not self._state.standing)
 
     def scan(self, scan: Scan) -> None:
-        """A part of a lidar's turn has arrived."""
-        self._scans.add(scan)
+        """A part of a lidar's turn has arrived. What the hands hold is no obstacle."""
+        tools = self.stack.motion.tools_in_base(self._state, self._previous.joints_rad)
+        self._scans.add(levelled(without(scan, tools)))
 
     def _navigate(self, now_s: float, state: RobotState) -> None:
         """Ask for the way at navigation's own rate, from the newest whole turn."""

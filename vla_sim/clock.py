@@ -24,19 +24,6 @@ def to_ns(seconds: float) -> int:
     return round(seconds * NS)
 
 
-def period_ns(rate_hz: float) -> int:
-    """Period of a rate, exact or an error (habit: divide exactly or raise).
-
-    Raises ValueError when the rate is not positive or its period is not a whole number of microseconds.
-    """
-    if not rate_hz > 0:
-        raise ValueError(f"a rate must be positive, got {rate_hz} Hz")
-    period = NS / rate_hz
-    if period != round(period) or round(period) % 1000:
-        raise ValueError(f"{rate_hz} Hz has no period in whole microseconds")
-    return round(period)
-
-
 @lru_cache(maxsize=64)
 def exact_rate(rate_hz: float) -> Fraction:
     """A rate as the decimal it was written as: 33.3 is 333/10. ValueError unless it lies within 0...1 MHz."""

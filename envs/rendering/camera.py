@@ -131,6 +131,13 @@ def _blank(height: int, width: int) -> Image:
     return Image(np.empty((*size, 3), np.uint8), np.empty(size, np.float32), np.empty(size, np.int32))
 
 
+def resized(lens: Intrinsics, width: int, height: int) -> Intrinsics:
+    """The same lens over an image of another size: the vertical field of view stays, the aspect ratio may change."""
+    scale = height / lens.height
+    cx, cy = 0.5 * width + (lens.cx - 0.5 * lens.width) * scale, lens.cy * scale
+    return Intrinsics(width, height, lens.fx * scale, lens.fy * scale, cx, cy)
+
+
 def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 0.0, 1.0)) -> Array:
     """[4, 4] pose in the world of a camera at `eye` [3] m that sees `target` in its middle, `up` pointing upwards.
 

@@ -25,7 +25,7 @@ from robots.g1.walking import SensorNoise, WalkerConfig
 from vla_sim.rng import stream
 
 Row = dict[str, Any]
-STILL_M_S = 0.03  # pelvis speed, averaged over the last half second of a stop
+STILL_M = 0.005  # of sliding in the last second of a stop
 PUSH_S = 0.1
 
 
@@ -92,21 +92,21 @@ def walk(
 
 
 class Stops:
-    """Whether the robot stands still at the end of each stop."""
+    """Whether the feet stand still at the end of each stop: no step in its last second, and no sliding."""
 
     def __init__(self, world: World, ends_s: list[float]) -> None:
-        self.world, self.ends_s, self.worst_m_s, self.moving = world, ends_s, 0.0, 0
-        self._at: dict[float, tuple[float, float]] = {}
+        self.world, self.ends_s, self.worst_m, self.restless = world, ends_s, 0.0, 0
+        self._before: dict[float, tuple[int, Any]] = {}
 
     def look(self, t: float) -> None:
         for end in self.ends_s:
-            if abs(t - (end - 0.5)) < 0.002:
-                self._at[end] = self.world.true_pose()[:2]
-            elif abs(t - (end - 0.008)) < 0.002 and end in self._at:
-                x, y = self.world.true_pose()[:2]
-                speed = math.hypot(x - self._at[end][0], y - self._at[end][1]) / 0.492
-                self.worst_m_s = max(self.worst_m_s, speed)
-                self.moving += speed > STILL_M_S or self.world.walker.phase not in ("stand", "balance")
+            if abs(t - (end - 1.0)) < 0.002:
+                self._before[end] = self.world.walker.steps, self.world.true_feet()
+            elif abs(t - (end - 0.008)) < 0.002 and end in self._before:
+                steps, feet = self._before[end]
+                slid = float(np.abs(self.world.true_feet() - feet).max())
+                self.worst_m = max(self.worst_m, slid)
+                self.restless += slid > STILL_M or self.world.walker.steps != steps
 
 
 def courses(seed: int, settings: Row) -> Row:
@@ -122,8 +122,8 @@ def courses(seed: int, settings: Row) -> Row:
     world.close()
     return {
         "seed": seed, "friction": ground.friction, **row, "stops": len(stops.ends_s),
-        "restless_stops": stops.moving, "stop_speed_m_s": round(stops.worst_m_s, 4),
-        "ok": not row["fell"] and stops.moving == 0,
+        "restless_stops": stops.restless, "stop_slid_m": round(stops.worst_m, 4),
+        "ok": not row["fell"] and stops.restless == 0,
     }  # fmt: skip
 
 
@@ -153,7 +153,7 @@ def threshold(seed: int, settings: Row) -> Row:
     world = _world(ground, seed, settings, yaw=angle)
     motion = arms(stream(seed, 0, "arms"), 12.0)
     row = walk(world, 12.0, lambda t: (speed, 0.0, 0.0) if 0.3 <= t < 9 else STILL, motion).row()
-    across = world.true_pose()[0] > ground.threshold_at_m + 0.2
+    across = bool(world.true_pose()[0] > ground.threshold_at_m + 0.2)
     world.close()
     return {"seed": seed, "friction": ground.friction, **row, "length_m": ground.threshold_length_m, "angle_rad": angle,
             "speed_m_s": speed, "across": across, "ok": not row["fell"] and across}  # fmt: skip
@@ -279,7 +279,7 @@ def summary(kind: str, rows: list[Row]) -> str:
     good, n = sum(row["ok"] for row in rows), len(rows)
     low, high = wilson(good, n)
     means = []
-    for key in ("error_percent", "yaw_error_deg", "worst_yaw_deg", "reached_m_s", "rest_after_s", "stop_speed_m_s"):
+    for key in ("error_percent", "yaw_error_deg", "worst_yaw_deg", "reached_m_s", "rest_after_s", "stop_slid_m", "worst_tilt_deg"):
         values = [abs(row[key]) for row in rows if key in row and not row["fell"]]
         if values:
             means.append(f"{key} mean {np.mean(values):.3f} worst {np.max(values):.3f}")

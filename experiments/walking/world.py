@@ -119,6 +119,11 @@ class World:
         px, py, pz = self.walker.truth.position
         return px, py, pz, math.atan2(2 * (x * y + z * w), 1 - 2 * (y * y + z * z))
 
+    def true_feet(self) -> Array:
+        """[2, 3] places of the ankles."""
+        feet = [self.links[name] for name in model.FOOT_LINKS]
+        return np.array([s[4] for s in p.getLinkStates(self.body, feet, computeForwardKinematics=1, **self.on)])
+
     def true_speed(self) -> float:
         """Of the pelvis over the floor, m/s."""
         vx, vy, _ = p.getBaseVelocity(self.body, **self.on)[0]

@@ -34,11 +34,11 @@ class Dex3:
     the fingers, y out of the palm, z towards the index finger.
     """
 
-    open_rad: tuple[float, ...] = (0.0, 0.35, -0.3, 0.15, 0.9, 0.15, 0.9)
-    closed_rad: tuple[float, ...] = (0.0, -0.8, -0.7, 1.2, 1.4, 1.2, 1.4)
-    tool_at: tuple[float, float, float] = (0.07, 0.07, -0.01)  # grasp point
-    tool_turn_deg: float = 60.0  # of the approach from the fingers' direction towards the palm's normal
-    tool_pitch_deg: float = 0.0  # by which the approach goes down steeper than the fingers' planes
+    open_rad: tuple[float, ...] = (0.5, 0.2, -0.4, 0.0, 1.5, 0.0, 1.5)
+    closed_rad: tuple[float, ...] = (0.5, -0.8, -0.9, 1.2, 1.4, 1.2, 1.4)
+    tool_at: tuple[float, float, float] = (0.07, 0.065, -0.018)  # grasp point
+    tool_turn_deg: float = 50.0  # of the approach from the fingers' direction towards the palm's normal
+    tool_pitch_deg: float = 20.0  # by which the approach goes down steeper than the fingers' planes
     opening_m: float = 0.095
     speed_m_s: float = 0.32
     force: float = 1.4

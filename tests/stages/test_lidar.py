@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vla_sim.stages.lidar import ScanWindow
+from vla_sim.stages.lidar import HELD_M, ScanWindow, levelled, without
 from vla_sim.types import Array, Scan
 
 
@@ -41,3 +41,29 @@ def test_joining_is_done_once() -> None:
     window = ScanWindow(parts=1)
     window.add(part(0.0, 1.0))
     assert window.recent() is window.recent()
+
+
+def test_what_a_hand_holds_is_not_seen() -> None:
+    tool = np.array([[0.3, 0.2, 0.9]])
+    points = np.array([[0.3, 0.2, 0.9 + HELD_M - 0.01], [0.3, 0.2, 0.9 + HELD_M + 0.01], [3, 0, 1]], np.float32)
+    seen = Scan(0.0, points, np.array([True, True, False]), np.zeros(3), np.eye(4))
+    left = without(seen, tool)
+    assert left.points_in_base.tolist() == points[1:].tolist()
+    assert left.hit.tolist() == [True, False]
+    assert without(left, tool) is left
+
+
+def test_a_tilted_base_frame_does_not_lift_the_floor() -> None:
+    """The floor 5 m ahead, seen from a base pitched by 3 degrees and 2 cm up, lies level again."""
+    pitch = np.radians(3.0)
+    tilted = np.eye(4)
+    tilted[0, 0] = tilted[2, 2] = np.cos(pitch)
+    tilted[0, 2], tilted[2, 0] = np.sin(pitch), -np.sin(pitch)
+    tilted[:3, 3] = 1.0, 2.0, 0.02
+    floor, eye = np.array([6.0, 2.0, 0.0]), np.array([1.0, 2.0, 1.2])
+    seen = (np.linalg.inv(tilted) @ [*floor, 1])[:3].astype(np.float32)
+    assert abs(seen[2]) > 0.2
+    origin = (np.linalg.inv(tilted) @ [*eye, 1])[:3]
+    flat = levelled(Scan(0.0, seen[None], np.array([True]), origin, tilted))
+    np.testing.assert_allclose(flat.points_in_base[0], [5.0, 0.0, 0.0], atol=1e-5)
+    np.testing.assert_allclose(flat.origin_in_base, [0.0, 0.0, 1.2], atol=1e-6)

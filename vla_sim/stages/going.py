@@ -14,6 +14,8 @@ SETTLE_S = 0.5  # of standing before the robot trusts its feet
 WALK_LIMIT_S, DOCK_LIMIT_S = 90.0, 25.0
 DOCK_TRIES = 3
 DOCKED_M, DOCKED_RAD = 0.03, np.radians(3.0)
+BACK_M_S, BACK_LIMIT_S = 0.2, 6.0
+NEAR_ENOUGH = 0.7  # of what counts as docked, at which it stops trying to come nearer
 LOOK_S, GLIMPSE_S = 0.6, 3.0
 SIDE_LOOKS_M = (0.0, 0.45, -0.45)
 
@@ -164,18 +166,22 @@ class StepUp(LegSkill):
         if self.walk.status == "no_way":
             self.walk.stop()
             self.end(False, "no_way")
-        elif self.walk.status == "arrived" or self.elapsed_s(tick) > DOCK_LIMIT_S:
+        elif self.walk.status == "arrived" or self._docked(tick, NEAR_ENOUGH) or self.elapsed_s(tick) > DOCK_LIMIT_S:
             self.walk.stop()
             self._stood_s = None
             return "settle"
         return None
 
+    def _docked(self, tick: Tick, share: float = 1.0) -> bool:
+        """Whether both feet stand where they should, by a share of the tolerance."""
+        off = planar.compose(planar.inverse(self._base_goal), self.walk.base_in_site(tick.state))
+        near = np.hypot(off[0], off[1]) < share * DOCKED_M and abs(off[2]) < share * DOCKED_RAD
+        return bool(near and tick.state.standing)
+
     def _settle(self, tick: Tick) -> str | None:
         if not self._resting(tick) and self.elapsed_s(tick) < 4.0:
             return None
-        off = planar.compose(planar.inverse(self._base_goal), self.walk.base_in_site(tick.state))
-        close = np.hypot(off[0], off[1]) < DOCKED_M and abs(off[2]) < DOCKED_RAD
-        if close or self._docks >= DOCK_TRIES:
+        if self._docked(tick) or self._docks >= DOCK_TRIES:
             self.end(True)
             return None
         return "dock"
@@ -187,13 +193,17 @@ class StepBack(LegSkill):
     first_phase = "back"
 
     def _back(self, tick: Tick) -> str | None:
-        if self.walk.goal is None:
-            here = self.walk.heading_in_site(tick.state)
-            self._go(tick, planar.compose(here, np.array([-self.config.step_back_m, 0.0, 0.0])), "dock")
-        if self.walk.status == "arrived" or self.elapsed_s(tick) > DOCK_LIMIT_S:
+        here = tick.state.heading_in_odom
+        if self._start is None:
+            self._start = here.copy()
+            self.walk.drive(np.array([-BACK_M_S, 0.0, 0.0]))
+        gone = float(np.hypot(*(here - self._start)[:2]))
+        if gone > self.config.step_back_m or self.elapsed_s(tick) > BACK_LIMIT_S:
             self.walk.stop()
             self.end(True)
         return None
+
+    _start: Array | None = None
 
 
 def staging(surface: Surface, distance_m: float, along_m: float = 0.0) -> Array:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 
-from vla_sim.types import Scan
+from vla_sim.stages import planar
+from vla_sim.types import Array, Scan
 
 PARTS = 5  # of a whole turn
+
+HELD_M = 0.22  # from a tool to the far end of what it may hold
 
 
 class ScanWindow:
@@ -45,3 +49,28 @@ def _join(parts: list[Scan]) -> Scan:
         newest.time_s, np.concatenate(points), np.concatenate([part.hit for part in parts]), newest.origin_in_base,
         newest.pose_base_in_odom,
     )  # fmt: skip
+
+
+def levelled(scan: Scan) -> Scan:
+    """The same scan from an upright base frame on the floor. In the middle of a step, the frame between the feet is
+    tilted by degrees; at five metres the floor would stand up as a wall."""
+    pose = scan.pose_base_in_odom
+    upright = np.eye(4)
+    x, y, yaw = planar.of_pose(pose)
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    upright[:2, :2], upright[:2, 3] = [[cos, -sin], [sin, cos]], (x, y)
+    move = np.linalg.inv(upright) @ pose
+    turn = move.astype(np.float32)
+    points = scan.points_in_base @ turn[:3, :3].T + turn[:3, 3]
+    origin = move[:3, :3] @ scan.origin_in_base + move[:3, 3]
+    return replace(scan, points_in_base=points, origin_in_base=origin, pose_base_in_odom=upright)
+
+
+def without(scan: Scan, tools_in_base: Array, radius_m: float = HELD_M) -> Scan:
+    """The scan without the points within `radius_m` of a tool [k, 3]: the hands, and what they carry."""
+    near = np.zeros(len(scan.points_in_base), bool)
+    for tool in tools_in_base:
+        near |= np.square(scan.points_in_base - tool).sum(axis=1) < radius_m**2
+    if not near.any():
+        return scan
+    return replace(scan, points_in_base=scan.points_in_base[~near], hit=scan.hit[~near])

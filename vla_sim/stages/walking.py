@@ -34,6 +34,7 @@ class Walk:
 
     def _forget(self) -> None:
         self.goal: Goal | None = None
+        self._driven: Array | None = None
         self.status = ""
         self.odom_in_site = np.zeros(3)
         self.start_in_site = np.zeros(3)
@@ -54,12 +55,16 @@ class Walk:
 
     def go(self, goal: Goal, now_s: float) -> None:
         """Walk there from now on."""
-        self.goal, self.status, self._asked_s = goal, "moving", now_s
+        self.goal, self.status, self._asked_s, self._driven = goal, "moving", now_s, None
         self.docking = goal.mode == "dock"
+
+    def drive(self, velocity: Array) -> None:
+        """Walk at `velocity` [3] until `stop`, without asking for the way; safety still looks where it goes."""
+        self.goal, self._driven = None, velocity
 
     def stop(self) -> None:
         """Stand."""
-        self.goal = None
+        self.goal = self._driven = None
         self._velocity = np.zeros(3)
         self._until_s = -1.0
 
@@ -73,6 +78,8 @@ class Walk:
 
     def velocity(self, now_s: float) -> Array:
         """[3] what to ask of the legs now."""
+        if self._driven is not None:
+            return self._driven
         return self._velocity if self.goal is not None and now_s <= self._until_s else np.zeros(3)
 
     def base_in_site(self, state: RobotState) -> Array:

@@ -100,7 +100,7 @@ class WalkerConfig:
     floor_pull: float = 0.1  # of a landing foot's height towards the floor the robot started on, against drift
     contact_age_s: float = 0.04  # before its odometry counts in full
     slip_m_s: float = 0.07  # a foot this much faster than the others counts half
-    calibration_s: float = 4.0  # of standing still before the start, over which biases are averaged
+    calibration_s: float = 10.0  # of standing still before the start, over which biases are averaged
 
     # Limits
     ik_iterations: int = 2

@@ -102,15 +102,23 @@ def test_scene_flattens_its_parts() -> None:
     meshes = (box((1, 1, 1)), grid(1.0, 1.0), sphere(0.5))
     assert scene.keys == (BODY, HAND)
     assert np.array_equal(scene.vertices[scene.faces], np.concatenate([m.vertices[m.faces] for m in meshes]))
-    assert np.array_equal(scene.vertex_part[scene.faces[:, 0]], scene.face_part)
     counts = [12, 2, len(meshes[2].faces)]
-    assert np.array_equal(scene.face_part, np.repeat([0, 1, 0], counts))
+    assert scene.piece_part.tolist() == [0, 1, 0]
+    assert np.array_equal(np.diff(scene.piece_face), counts)
+    for piece, (x, y, z, radius) in enumerate(scene.spheres):
+        vertices = range(scene.piece_vertex[piece], scene.piece_vertex[piece + 1])
+        faces = scene.faces[scene.piece_face[piece] : scene.piece_face[piece + 1]]
+        assert sorted(set(faces.ravel().tolist())) == list(vertices)  # a piece's faces use its own vertices, and all
+        away = np.linalg.norm(scene.vertices[vertices].astype(np.float64) - (x, y, z), axis=1)
+        assert away.max() == pytest.approx(radius, rel=1e-12)
     assert np.array_equal(scene.labels, np.repeat([4, 5, 6], counts))
     assert np.array_equal(scene.two_sided, np.repeat([False, True, False], counts))
     assert scene.colours[0].tolist() == [255.0, 127.5, 0.0]
     assert np.allclose(scene.normals[12:14], (0.0, 0.0, 1.0))
     centres = scene.vertices[scene.faces].mean(axis=1)
-    assert np.all(np.sum(centres * scene.normals, axis=1)[scene.face_part == 0] > 0.0)  # outward
+    outward = np.sum(centres * scene.normals, axis=1) > 0.0
+    assert outward[:12].all()
+    assert outward[14:].all()
 
 
 @pytest.mark.parametrize(("rgb", "label"), [((1.2, 0.0, 0.0), 1), ((0.5, 0.5, 0.5), -1)])

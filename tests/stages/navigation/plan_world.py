@@ -17,6 +17,8 @@ from vla_sim.types import Array, NavigationAnswer, NavigationRequest, Scan, Site
 EYE_M, RANGE_M = 1.2, 12.0
 RINGS_RAD = np.radians(np.linspace(-50.0, 15.0, 8))
 AZIMUTHS_RAD = np.linspace(-np.pi, np.pi, 180, endpoint=False)
+UP, ROUND = (part.ravel() for part in np.meshgrid(RINGS_RAD, AZIMUTHS_RAD, indexing="ij"))
+RAYS = np.column_stack([np.cos(UP) * np.cos(ROUND), np.cos(UP) * np.sin(ROUND), np.sin(UP)])
 WALL_HEIGHT_M, PERSON_HEIGHT_M, PERSON_RADIUS_M = 2.5, 1.7, 0.2
 STEP_S, CALL_S = 0.02, 0.1
 LAG_S, SWAY_M, SWAY_HZ = 0.4, 0.02, 1.25
@@ -115,19 +117,27 @@ class World:
     walls: Array
     boxes: list[Box] = field(default_factory=list)
     people: list[Callable[[float], tuple[float, float]]] = field(default_factory=list)
+    _cached: tuple[int, Array, Array] | None = None
 
-    def scan(self, pose: Array, believed: Array, time_s: float, rng: np.random.Generator, noise_m: float = 0.015) -> Scan:
+    def _shapes(self) -> tuple[Array, Array]:
+        """Faces and lids for `cast`; boxes may be added, not moved."""
+        if self._cached is None or self._cached[0] != len(self.boxes):
+            walls = np.column_stack([self.walls, np.tile([0.0, WALL_HEIGHT_M], (len(self.walls), 1))])
+            faces = np.concatenate([walls.reshape(-1, 6), *(box.faces() for box in self.boxes)])
+            lids = np.array([[b.x, b.y, b.yaw, 0.5 * b.wide, 0.5 * b.deep, b.top] for b in self.boxes])
+            self._cached = len(self.boxes), faces, lids.reshape(-1, 6)
+        return self._cached[1:]
+
+    def scan(
+        self, pose: Array, believed: Array, time_s: float, rng: np.random.Generator, noise_m: float = 0.015
+    ) -> Scan:
         """What the lidar sees from `pose` [3] in the site, when odometry says `believed` [3]."""
-        walls = np.column_stack([self.walls, np.tile([0.0, WALL_HEIGHT_M], (len(self.walls), 1))])
-        faces = np.concatenate([walls.reshape(-1, 6), *(box.faces() for box in self.boxes)])
-        lids = np.array([[b.x, b.y, b.yaw, 0.5 * b.wide, 0.5 * b.deep, b.top] for b in self.boxes]).reshape(-1, 6)
+        faces, lids = self._shapes()
         posts = np.array([[*at(time_s), PERSON_RADIUS_M, PERSON_HEIGHT_M] for at in self.people]).reshape(-1, 4)
         exact = cast(pose[:2].copy(), float(pose[2]), RINGS_RAD, AZIMUTHS_RAD, faces, lids, posts)
         hit = exact < RANGE_M - 1e-6
         reach = exact + np.where(hit, rng.normal(0.0, noise_m, len(exact)), 0.0)
-        up, round_about = np.meshgrid(RINGS_RAD, AZIMUTHS_RAD, indexing="ij")
-        ray = np.stack([np.cos(up) * np.cos(round_about), np.cos(up) * np.sin(round_about), np.sin(up)], axis=-1)
-        points = reach[:, None] * ray.reshape(-1, 3) + [0.0, 0.0, EYE_M]
+        points = reach[:, None] * RAYS + [0.0, 0.0, EYE_M]
         return Scan(time_s, points.astype(np.float32), hit, np.array([0.0, 0.0, EYE_M]), matrix(believed))
 
     def room_m(self, pose: Array, time_s: float) -> float:

@@ -14,7 +14,8 @@ from vla_sim.types import Array, SiteMap
 
 GAIN = 0.9  # 1/s, on the error that is left once the body has come to rest
 INNER = 0.35  # share of a tolerance within which it is told to stand
-CREEP_M_S, CREEP_RAD_S = 0.03, 0.05  # slower commands move no biped
+CREEP_M_S, CREEP_RAD_S = 0.03, 0.05  # slower commands may move no biped
+CREEPS, STUCK = 2.5, 0.2  # so many tolerances away, and slower than this share of them, it creeps
 BACK_M_S = 0.10
 SETTLE_S = 1.0  # of standing before the pose is judged
 SURFACE_M = 0.6  # a table nearer to a goal than this is what the goal is about
@@ -27,12 +28,11 @@ def servo(error: Array, velocity: Array, limits: Array, tolerance: Array) -> Arr
 
     `velocity` [3] times the lag, already taken off the error, is how far the body goes by itself.
     """
-    wanted = GAIN * error
-    scale = min(1.0, *(limits[:2] / np.maximum(np.abs(wanted[:2]), 1e-9)))
-    wanted = np.array([wanted[0] * scale, wanted[1] * scale, np.clip(wanted[2], -limits[2], limits[2])])
-    creep = np.array([CREEP_M_S, CREEP_M_S, CREEP_RAD_S])
-    slow = (np.abs(wanted) < creep) & (np.abs(velocity) < creep)
-    wanted = np.where(slow, np.sign(wanted) * np.minimum(creep, limits), wanted)
+    wanted = np.clip(GAIN * error, -limits, limits)
+    creep = np.minimum([CREEP_M_S, CREEP_M_S, CREEP_RAD_S], limits)
+    stuck = (np.abs(wanted) < creep) & (np.abs(velocity) < STUCK * creep) & (np.abs(error) > CREEPS * tolerance)
+    stuck[0] = np.abs(wanted[0]) < creep[0]  # ahead there is no sway that could make it chatter
+    wanted = np.where(stuck, np.sign(wanted) * creep, wanted)
     return np.where(np.abs(error) < tolerance, 0.0, wanted)
 
 
@@ -85,7 +85,7 @@ class Docking:
             return np.zeros(3)
         limits = np.array([c.dock_m_s, c.dock_m_s, c.dock_turn_rad_s])
         limits[0] *= _alignment(error) if final[0] > 0 else BACK_M_S / c.dock_m_s
-        wanted = servo(final, speed, np.maximum(limits, 1e-6), 0.8 * INNER * tolerance)
+        wanted = servo(final, speed, limits, 0.8 * INNER * tolerance)
         return np.append(turned(error[2], wanted), wanted[2])
 
     def _rest(self, time_s: float, error: Array, tolerance: Array, stride: Stride) -> Array:

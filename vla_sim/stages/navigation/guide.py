@@ -69,6 +69,8 @@ class Guide:
 
     def _plan(self, around: Surroundings, goal: Array, slack_m: float) -> None:
         found = self._search(around, around.refresh(), goal, slack_m)
+        if found is None:  # what bars the way may have gone: the robot goes and looks
+            found = self._search(around, around.lately_m(), goal, slack_m)
         self.hopeless = found is None and self._search(around, around.plan_m, goal, slack_m) is None
         self.route = np.zeros((0, 2)) if found is None else found
 

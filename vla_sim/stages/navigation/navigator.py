@@ -29,6 +29,7 @@ BACK_UP_M_S = 0.12
 SLOW_M_S = 0.1  # a robot that is no faster and finds no free way is blocked
 DOCK_START_M = 0.45  # in front of a docking pose
 DOCK_SLACK_M = 0.3
+DOCK_MARGIN_M = 0.02  # beyond the radius: at its speed it may pass things nearer than elsewhere
 FIRST, STRAIGHT = 0.6, 0.4  # shares of the tolerance: within the first it may come to rest, to the other it steers
 KEPT = 1.5  # an arrival lasts until the error is this many tolerances
 FOLLOW_GAIN_PER_S = 0.8
@@ -94,6 +95,7 @@ class Navigator:
         self._guide, self._patience = Guide(self.config), Patience(self.config)
         self._docking, self._engaged = Docking(self.config), False
         self._arrived, self._turning = False, False
+        self._around.ignored = None
 
     @property
     def _place(self) -> Array:
@@ -130,8 +132,8 @@ class Navigator:
         tolerance = STRAIGHT * np.array([c.arrive_m, c.arrive_m, c.arrive_rad])
         return servo(coasting(error, self._stride.velocity, c.lag_s), self._stride.velocity, limits, tolerance)
 
-    def _walk(self, time_s: float, goal: Array, slack_m: float) -> Move:
-        """Along a route to `goal` [2]."""
+    def _walk(self, time_s: float, goal: Array, slack_m: float, fastest_m_s: float = math.inf) -> Move:
+        """Along a route to `goal` [2], or to a place within `slack_m` of it."""
         pose = self._around.pose
         found = self._guide.lead(time_s, self._around, goal, slack_m)
         left_m = self._guide.left_m if found else math.inf
@@ -139,7 +141,7 @@ class Navigator:
         if not found:
             over = self._guide.hopeless or self._patience.is_over(time_s)
             return np.zeros(3), "no_way" if over else "blocked"
-        target, free = self._along(left_m)
+        target, free = self._along(min(max(SLOWEST_M_S, SLOWING_PER_S * left_m), fastest_m_s))
         if self._patience.is_over(time_s):
             return np.zeros(3), "no_way"
         if self._patience.steps_back(time_s):
@@ -149,10 +151,9 @@ class Navigator:
         blocked = (not free and slow) or (self._patience.is_blocked(time_s) and not target.any())
         return target, "blocked" if blocked else "moving"
 
-    def _along(self, left_m: float, person_m: float | None = None) -> tuple[Array, bool]:
+    def _along(self, fastest_m_s: float, person_m: float | None = None) -> tuple[Array, bool]:
         """[3] the velocity to aim at on the way, and whether there was a free one."""
         around, route = self._around, self._guide.ahead()
-        fastest_m_s = max(SLOWEST_M_S, SLOWING_PER_S * left_m)
         turn = self._first_turn(route)
         if turn is not None:
             return turn, True
@@ -175,30 +176,33 @@ class Navigator:
         rate = 1.2 * (angle_rad - self.config.lag_s * self._stride.velocity[2])
         return np.array([0.0, 0.0, float(np.clip(rate, -self.config.turn_rad_s, self.config.turn_rad_s))])
 
-    def _is_free(self, target: Array) -> bool:
-        around, stride = self._around, self._stride
-        body = gait_of(self.config)._replace(horizon_s=1.0)
+    def _is_free(self, target: Array, margin_m: float | None = None) -> bool:
+        """Whether a second of `target` [3] touches nothing; `margin_m` beyond the radius, if not the usual one."""
+        around, stride, c = self._around, self._stride, self.config
+        keep_m = c.keep_m if margin_m is None else c.radius_m + min(margin_m, c.margin_m)
+        body = gait_of(c)._replace(horizon_s=1.0, keep_m=keep_m)
         return is_free(around.pose, stride.velocity, stride.command, target, around.ground, around.movers(), body)
 
     # Walking up to a table
 
     def _dock(self, time_s: float, request: NavigationRequest) -> Move:
-        goal = request.goal_in_site
+        c, goal = self.config, request.goal_in_site
         self._engaged = self._docking.takes_over(self._place, goal, self._engaged)
         if not self._engaged:
+            self._around.ignored = None
             start = compose(goal, np.array([-DOCK_START_M, 0.0, 0.0]))
             return self._walk(time_s, start[:2], DOCK_SLACK_M)
         around = self._around
-        around.refresh_near(around.cells_inside(table_outline(goal, self._site)))
+        if around.ignored is None:
+            around.ignored = around.cells_inside(table_outline(goal, self._site))
+            around.refresh_near()
         target = self._docking.target(time_s, self._place, goal, self._stride)
         self._guide.route = np.array([around.pose[:2], goal[:2]])
         if self._docking.done:
             return np.zeros(3), "arrived"
-        if target.any() and not self._is_free(target):
-            left_m = float(np.hypot(*(goal - around.pose)[:2]))
-            self._patience.update(time_s, around.pose, left_m)
-            return np.zeros(3), "no_way" if self._patience.is_over(time_s) else "blocked"
-        self._patience.forgive(time_s)
+        if target[:2].any() and not self._is_free(target, DOCK_MARGIN_M):
+            return self._walk(time_s, goal[:2], c.arrive_m, c.dock_m_s)
+        self._patience.update(time_s, around.pose, float(np.hypot(*(goal - around.pose)[:2])))
         return target, "moving"
 
     # Walking behind somebody
@@ -251,5 +255,5 @@ class Navigator:
             stands = time_s - self._person_stands_s > STANDING_S and abs(bearing) < FACED_RAD
             return (self._turn(bearing) if abs(bearing) > 0.1 else np.zeros(3)), "arrived" if stands else "moving"
         self._patience.update(time_s, around.pose, left_m)
-        target, free = self._along(fastest_m_s / SLOWING_PER_S, c.follow_least_m + 0.05)
+        target, free = self._along(max(SLOWEST_M_S, fastest_m_s), c.follow_least_m + 0.05)
         return target, "moving" if free else "blocked"

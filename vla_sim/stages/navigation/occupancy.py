@@ -17,7 +17,7 @@ HIT, MISS = 1.2, 0.35  # log-odds of one scan
 OCCUPIED, MOST, LEAST = 0.5, 2.0, -2.0
 SETTLED_SCANS = 12  # what has stood in a cell for so long is no person who walks
 BAND_M = 0.08  # a ray this far above or below what was seen in a cell says nothing about it
-WALL_DEPTH_M = 0.10  # what is seen this near a known wall is the wall
+WALL_DEPTH_M = 0.12  # what is seen this near a known wall is the wall
 CAP_M = 1.2  # distances are not told apart beyond
 BORDER_M = 0.5  # around a site with walls
 OPEN_M = 10.0  # around the robot in a site without
@@ -29,7 +29,7 @@ Stamps = NDArray[np.int32]
 def mark_hits(
     odds: Field, low: Field, high: Field, stamp: Stamps, number: int, corner: Array, cell_m: float,
     points: Array, solid: NDArray[np.bool_], eye: Array, tilt: float, low_m: float, high_m: float, wall_m: Field,
-    since: Stamps,
+    since: Stamps, last: Stamps,
 ) -> None:  # fmt: skip
     """Things between `low_m` and `high_m` make their cells occupied at once; walls are known already."""
     for i in range(points.shape[0]):
@@ -46,7 +46,7 @@ def mark_hits(
             low[r, c], high[r, c], since[r, c] = z, z, number
         if stamp[r, c] != number:
             odds[r, c] = min(max(odds[r, c], 0.0) + HIT, MOST)
-            stamp[r, c] = number
+            stamp[r, c], last[r, c] = number, number
         low[r, c], high[r, c] = min(low[r, c], z), max(high[r, c], z)
 
 
@@ -186,6 +186,7 @@ class OccupancyGrid:
         self._odds, self._low, self._high = (np.zeros(shape, np.float32) for _ in range(3))
         self._stamp, self._number = np.zeros(shape, np.int32), 0
         self._since = np.zeros(shape, np.int32)  # number of the scan that made a cell occupied
+        self._last = np.zeros(shape, np.int32)  # number of the scan that last hit something there
 
     def integrate(self, points: Array, solid: NDArray[np.bool_], told: NDArray[np.bool_], eye: Array) -> None:
         """One scan: ray ends [n, 3] and its eye [3] in the site; `solid` met something, `told` counts as occupied.
@@ -195,7 +196,7 @@ class OccupancyGrid:
         self._number += 1
         e, c = self.extent, self._config
         grid = (self._odds, self._low, self._high, self._stamp, self._number, e.corner, e.cell_m, points)
-        mark_hits(*grid, told, eye, c.tilt_rad, c.low_m, c.high_m, self.wall_m, self._since)
+        mark_hits(*grid, told, eye, c.tilt_rad, c.low_m, c.high_m, self.wall_m, self._since, self._last)
         clear_rays(*grid, solid, eye, c.high_m)
 
     def forget(self, middle: Array, radius_m: float) -> None:
@@ -217,9 +218,12 @@ class OccupancyGrid:
         long = self._number - self._since[rows, cols] >= SETTLED_SCANS
         return np.asarray((self._odds[rows, cols] > OCCUPIED) & long)
 
-    def blocked_in(self, window: tuple[slice, slice]) -> Cells:
-        """[rows, cols] of a window: 1 where nobody can walk. A copy."""
-        return np.asarray(self.plan[window] | (self._odds[window] > OCCUPIED), dtype=np.uint8)
+    def blocked_in(self, window: tuple[slice, slice], scans: int | None = None) -> Cells:
+        """[rows, cols] of a window: 1 where nobody can walk, as far as the last `scans` have shown. A copy."""
+        seen = self._odds[window] > OCCUPIED
+        if scans is not None:
+            seen &= self._number - self._last[window] < scans
+        return np.asarray(self.plan[window] | seen, dtype=np.uint8)
 
     def unseen(self) -> NDArray[np.bool_]:
         """[rows, cols] cells no ray has ever met."""

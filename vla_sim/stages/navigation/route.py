@@ -15,7 +15,7 @@ SQRT2 = math.sqrt(2.0)
 NEAR_PRICE = 4.0  # of a cell at the least distance from things, in free ones
 UNSEEN_PRICE = 0.5  # more, for a cell never looked at
 TIGHT_PRICE = 30.0  # of a cell too near to things, where the robot already stands in such a place
-TIGHT_M = 0.5  # how far from there
+TIGHT_M, TIGHT_ROOM_M = 0.5, 0.1  # how far from there, and how near to things
 STRAIGHT_CELLS = 80  # longest straight piece tried
 
 Path = NDArray[np.int64]
@@ -35,7 +35,8 @@ def prices(
     stuck_m = distance_m[start]
     if tight[start]:
         part = price[rows, cols]
-        part[np.isinf(part) & (distance_m[rows, cols] >= min(stuck_m, 0.1))] = TIGHT_PRICE
+        room_m = max(min(stuck_m, TIGHT_ROOM_M), 0.5 * cell_m)  # through nothing
+        part[np.isinf(part) & (distance_m[rows, cols] >= room_m)] = TIGHT_PRICE
     return price
 
 
@@ -137,7 +138,7 @@ def line_price(price: Field, start: NDArray[np.int64], end: NDArray[np.int64]) -
     total = 0.0
     for k in range(steps):
         share = (k + 0.5) / steps
-        total += price[round(start[0] + share * dr), round(start[1] + share * dc)]
+        total += price[math.floor(start[0] + share * dr + 0.5), math.floor(start[1] + share * dc + 0.5)]
     return total * length / steps if steps > 0 else 0.0
 
 
@@ -147,7 +148,9 @@ def straightened(price: Field, path: Path) -> Path:
     n = path.shape[0]
     along = np.zeros(n)
     for k in range(1, n):
-        along[k] = along[k - 1] + line_price(price, path[k - 1], path[k])
+        a, b = price[path[k - 1, 0], path[k - 1, 1]], price[path[k, 0], path[k, 1]]
+        diagonal = path[k, 0] != path[k - 1, 0] and path[k, 1] != path[k - 1, 1]
+        along[k] = along[k - 1] + (SQRT2 if diagonal else 1.0) * 0.5 * (b + (b if np.isinf(a) else a))
     kept = np.zeros(n, np.int64)
     count, at = 1, 0
     while at < n - 1:

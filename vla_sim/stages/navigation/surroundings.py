@@ -16,6 +16,7 @@ from vla_sim.stages.navigation.occupancy import CAP_M, OccupancyGrid, extent_of,
 from vla_sim.types import Array, NavigationRequest, Scan, SiteMap
 
 NEAR_M = 2.6  # around the robot distances are up to date with every scan
+LATELY_SCANS = 30
 BODY_M = 0.45  # a person's traces fill a disc like this
 
 
@@ -30,6 +31,7 @@ class Surroundings:
         self._time_s = -math.inf
         self._distance_m: Field = np.zeros((0, 0), np.float32)
         self.plan_m: Field = np.zeros((0, 0), np.float32)  # distances to what the floor plan shows
+        self.ignored: Cells | None = None  # [rows, cols] 1 where things are no obstacle: the table one docks at
         self.led_by = -1  # number of the track of the person who is followed: never an obstacle of the map
 
     @property
@@ -62,7 +64,7 @@ class Surroundings:
         if self._grid is not None and all(self._grid.extent.contains(point) for point in points):
             return
         self._grid = OccupancyGrid(self._site, extent_of(self._site, points, self._config.cell_m), self._config)
-        self.plan_m = distances(self._grid.plan, self._config.cell_m, CAP_M)
+        self.plan_m, self.ignored = distances(self._grid.plan, self._config.cell_m, CAP_M), None
         self._distance_m = self.plan_m.copy()
 
     def _look(self, scan: Scan) -> None:
@@ -95,25 +97,32 @@ class Surroundings:
             self.led_by = track.number
             self.grid.forget(track.position, BODY_M)
 
-    def refresh_near(self, ignored: Cells | None = None) -> None:
-        """Bring the distances around the robot up to date; `ignored` [rows, cols] cells count as free."""
+    def refresh_near(self) -> None:
+        """Bring the distances around the robot up to date."""
         e = self.grid.extent
         row, col = e.cell(self.pose)
         inner, outer = math.ceil(NEAR_M / e.cell_m), math.ceil((NEAR_M + CAP_M) / e.cell_m)
         top, left = max(row - outer, 0), max(col - outer, 0)
         window = np.s_[top : row + outer + 1, left : col + outer + 1]
-        blocked = self.grid.blocked_in(window)
-        if ignored is not None:
-            blocked[ignored[window] > 0] = 0
-        fresh = distances(blocked, e.cell_m, CAP_M)
+        fresh = distances(self._blocked_in(window), e.cell_m, CAP_M)
         r0, c0 = max(row - inner, 0), max(col - inner, 0)
         r1, c1 = min(row + inner + 1, e.rows), min(col + inner + 1, e.cols)
         self._distance_m[r0:r1, c0:c1] = fresh[r0 - top : r1 - top, c0 - left : c1 - left]
 
     def refresh(self) -> Field:
         """Bring all distances up to date; [rows, cols] m."""
-        self._distance_m = distances(self.grid.blocked_in(np.s_[:, :]), self._config.cell_m, CAP_M)
+        self._distance_m = distances(self._blocked_in(np.s_[:, :]), self._config.cell_m, CAP_M)
         return self._distance_m
+
+    def lately_m(self) -> Field:
+        """[rows, cols] m from the plan and what was seen in the last seconds: older things may have walked away."""
+        return distances(self._blocked_in(np.s_[:, :], LATELY_SCANS), self._config.cell_m, CAP_M)
+
+    def _blocked_in(self, window: tuple[slice, slice], scans: int | None = None) -> Cells:
+        blocked = self.grid.blocked_in(window, scans)
+        if self.ignored is not None:
+            blocked[self.ignored[window] > 0] = 0
+        return blocked
 
     def cells_inside(self, corners: Array) -> Cells:
         """[rows, cols] 1 in the polygon `corners` [k, 2]."""

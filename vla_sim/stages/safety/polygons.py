@@ -15,7 +15,9 @@ from vla_sim.stages.safety.braking import speed_within
 from vla_sim.types import Array
 
 SWEEPS = 8  # cuts at one edge may lead towards the next; after these the whole velocity is scaled
+NEWTON_STEPS = 6
 SLACK = 1e-9  # m/s
+ON_EDGE_M = 1e-7  # nearer than this there is no direction to an edge
 
 
 @njit(cache=True, error_model="numpy")
@@ -63,8 +65,21 @@ def signed_distance(corners: Array, x: float, y: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def _limit(distance: float, clearance: float, brake: tuple[float, float]) -> float:
-    return speed_within(distance - clearance, brake[0], brake[1])
+def speed_across(distance: float, aside: float, brake: tuple[float, float]) -> float:
+    """The speed towards a line that stops within `distance` m of it, while `aside` m/s go along it.
+
+    The base brakes along its whole velocity, so that the faster it goes along the line, the longer it goes across.
+    """
+    deceleration, reaction = brake
+    speed = speed_within(distance, deceleration, reaction)
+    if speed == 0.0 or aside == 0.0:
+        return speed
+    for _ in range(NEWTON_STEPS):  # from above, on a convex function: it comes down to the root and never below
+        whole = math.hypot(speed, aside)
+        way = speed * (reaction + whole / (2.0 * deceleration))
+        slope = reaction + (whole + speed * speed / whole) / (2.0 * deceleration)
+        speed = max(0.0, speed - (way - distance) / slope)
+    return speed
 
 
 @njit(cache=True, error_model="numpy")
@@ -76,7 +91,7 @@ def keep_out(
     Returns it, and for the edge it was cut at most the speed towards it that was asked for and the one there may be
     (both 0 when nothing was cut).
     """
-    if inside(corners, x, y):
+    if signed_distance(corners, x, y) < -ON_EDGE_M:
         return _way_out(corners, x, y, vx, vy)
     asked, allowed = 0.0, 0.0
     for i in range(corners.shape[0]):
@@ -87,12 +102,10 @@ def keep_out(
         return vx, vy, 0.0, 0.0
     for _ in range(SWEEPS):
         for i in range(corners.shape[0]):
-            ex, ey = to_edge(corners, i, x, y)
-            distance = math.hypot(ex, ey)
-            if distance > 0.0:
-                excess = (vx * ex + vy * ey) / distance - _limit(distance, clearance, brake)
-                if excess > 0.0:
-                    vx, vy = vx - excess * ex / distance, vy - excess * ey / distance
+            towards, limit = _towards(corners, i, x, y, vx, vy, clearance, brake)
+            if towards > limit:
+                nx, ny, _ = _normal(corners, i, x, y)
+                vx, vy = vx - (towards - limit) * nx, vy - (towards - limit) * ny
     share = 1.0
     for i in range(corners.shape[0]):
         towards, limit = _towards(corners, i, x, y, vx, vy, clearance, brake)
@@ -102,15 +115,32 @@ def keep_out(
 
 
 @njit(cache=True, error_model="numpy")
+def _normal(corners: Array, i: int, x: float, y: float) -> tuple[float, float, float]:
+    """Direction from a point outside to the edge that ends in corner `i`, and the distance m.
+
+    On the edge itself the direction is that into the polygon.
+    """
+    ex, ey = to_edge(corners, i, x, y)
+    distance = math.hypot(ex, ey)
+    if distance > ON_EDGE_M:
+        return ex / distance, ey / distance, distance
+    nx, ny = corners[i - 1, 1] - corners[i, 1], corners[i, 0] - corners[i - 1, 0]
+    length = math.hypot(nx, ny)
+    if not length > 0.0:
+        return 0.0, 0.0, distance
+    nx, ny = nx / length, ny / length
+    if not inside(corners, x + 2.0 * ON_EDGE_M * nx, y + 2.0 * ON_EDGE_M * ny):
+        nx, ny = -nx, -ny
+    return nx, ny, distance
+
+
+@njit(cache=True, error_model="numpy")
 def _towards(
     corners: Array, i: int, x: float, y: float, vx: float, vy: float, clearance: float, brake: tuple[float, float]
 ) -> tuple[float, float]:
-    """Speed towards an edge and the one there may be; on the edge itself every motion leads towards it."""
-    ex, ey = to_edge(corners, i, x, y)
-    distance = math.hypot(ex, ey)
-    if not distance > 0.0:
-        return math.hypot(vx, vy), 0.0
-    return (vx * ex + vy * ey) / distance, _limit(distance, clearance, brake)
+    """Speed towards an edge and the one there may be."""
+    nx, ny, distance = _normal(corners, i, x, y)
+    return vx * nx + vy * ny, speed_across(distance - clearance, abs(vx * ny - vy * nx), brake)
 
 
 @njit(cache=True, error_model="numpy")
@@ -118,8 +148,6 @@ def _way_out(corners: Array, x: float, y: float, vx: float, vy: float) -> tuple[
     bx, by = to_border(corners, x, y)
     distance = math.hypot(bx, by)
     speed = math.hypot(vx, vy)
-    if not distance > 0.0:
-        return vx, vy, 0.0, 0.0  # on the border, about to be outside
     out = max(0.0, (vx * bx + vy * by) / distance)
     if speed - out <= SLACK:
         return vx, vy, 0.0, 0.0
@@ -137,6 +165,7 @@ def swing_share(
     the other: each may be reduced alone afterwards.
     """
     share, asked, allowed = 1.0, 0.0, 0.0
+    speed = math.hypot(velocity[0], velocity[1]) + math.hypot(turning[0], turning[1])
     within = inside(corners, x, y)
     for i in range(corners.shape[0]):
         ex, ey = to_border(corners, x, y) if within else to_edge(corners, i, x, y)
@@ -146,7 +175,8 @@ def swing_share(
         sign = -1.0 if within else 1.0
         towards = max(0.0, sign * (velocity[0] * ex + velocity[1] * ey) / distance)
         towards += max(0.0, sign * (turning[0] * ex + turning[1] * ey) / distance)
-        limit = 0.0 if within else _limit(distance, clearance, brake)
+        aside = math.sqrt(max(0.0, speed * speed - towards * towards))
+        limit = 0.0 if within else speed_across(distance - clearance, aside, brake)
         if towards - limit > SLACK and limit / towards < share:
             share, asked, allowed = limit / towards, towards, limit
     return share, asked, allowed

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
 
 from vla_sim.stages.safety.config import Braking, SeparationConfig
@@ -47,6 +48,8 @@ class Separation:
         if not len(people):
             return 1.0
         c = self.config
+        if not np.isfinite(people).all():
+            return c.arms_least
         near = (nearest(people) - c.arms_slowest_m) / (c.arms_slow_m - c.arms_slowest_m)
         return max(c.arms_least, min(1.0, near))
 

@@ -10,7 +10,6 @@ import numpy as np
 from vla_sim.errors import SpecMismatch
 from vla_sim.types import Array, RobotState, Scan, SiteMap
 
-
 ARRAYS = ("people_in_base", "people_velocity", "pose_odom_in_site", "allowed_box_in_base", "carried_in_base")
 
 
@@ -42,7 +41,7 @@ class Surroundings:
 
     @property
     def unknown(self) -> str:
-        """Name of the first field that holds what is no number; empty when all are numbers. Points are not looked at."""
+        """Name of the first field that holds no numbers; empty when all do. Points of the scan are not looked at."""
         if self.scan is not None and not np.isfinite(self.scan.pose_base_in_odom).all():
             return "scan.pose_base_in_odom"
         for name in ARRAYS:

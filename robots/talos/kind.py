@@ -1,0 +1,60 @@
+"""The Talos as a choice of configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from robots.articulated import Articulated
+from robots.body import Actuation, ReachZone
+from robots.talos import model
+from robots.talos.body import talos_body
+from robots.talos.urdf import hand_design, hand_files, talos_files
+from vla_sim.spec import ArmSpec, CameraSpec, KinematicsSpec, RobotSpec
+from vla_sim.types import Intrinsics
+
+
+@dataclass(frozen=True)
+class Talos:
+    """A Talos with a hand on each wrist. It stands and does not walk."""
+
+    hand: str = "gripper"
+    name: str = field(default="talos", init=False)
+
+    @property
+    def looks(self) -> Path:
+        return talos_files(self.hand).full
+
+    def reach_zone(self) -> ReachZone:
+        """Measured: what the hands reach at a table of this height without leaning on it."""
+        return ReachZone(0.80, 0.28, (0.35, 0.50), (0.18, 0.36), (0.20, 1.54))
+
+    def build(
+        self, client: int, spec: RobotSpec, physics_rate_hz: float, actuation: Actuation | None = None
+    ) -> Articulated:
+        """A Talos in a PyBullet client; `reset` it next."""
+        return talos_body(client, spec, physics_rate_hz, actuation or Actuation(), self.hand)
+
+    def spec(self, control_rate_hz: float = 100.0) -> RobotSpec:
+        """What a Talos promises to the stack."""
+        return talos_spec(control_rate_hz, self.hand)
+
+
+def talos_spec(control_rate_hz: float = 100.0, hand: str = "gripper") -> RobotSpec:
+    """What a Talos with hands of that name promises to the stack."""
+    own = hand_design(hand)
+    upper = [joint for joint in model.JOINTS if joint.name in model.UPPER_JOINTS]
+    intrinsics = Intrinsics.from_fov(model.CAMERA_WIDTH, model.CAMERA_HEIGHT, np.radians(model.CAMERA_FOV_Y_DEG))
+    cameras = {"head": CameraSpec("head", intrinsics, depth=True, link=model.CAMERA_LINK)}
+    arms = {side: ArmSpec(f"{side}_tool", model.arm_joints(side), own.opening_m, own.speed_m_s) for side in model.HANDS}
+    kinematics = KinematicsSpec(
+        hand_files(own).kinematics, model.FOOT_LINKS, model.SOLE_M, model.WAIST_JOINTS, (-1.2, -0.15), (1.2, 0.38),
+        arms, model.ready_posture(),
+    )  # fmt: skip
+    return RobotSpec(
+        "talos", control_rate_hz, model.JOINT_NAMES, model.UPPER_JOINTS, model.HANDS,
+        np.array([j.lower_rad for j in upper]), np.array([j.upper_rad for j in upper]),
+        np.array([j.speed_rad_s for j in upper]), cameras, kinematics,
+    )  # fmt: skip
