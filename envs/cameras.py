@@ -30,7 +30,8 @@ ROBOT_LABEL = 1
 FIRST_BODY_LABEL = 2
 THIRD_PERSON = look_at(np.array([1.15, -0.95, 1.35]), np.array([0.12, 0.0, 0.80]))
 THIRD_PERSON_SPEC = CameraSpec("third_person", Intrinsics.from_fov(640, 480, np.radians(50)), depth=False, link=None)
-FOLLOW_EYE, FOLLOW_TARGET = np.array([-1.7, -1.3, 3.3]), np.array([0.25, 0.15, 0.7])  # above the walls; from the robot
+FOLLOW_EYE, FOLLOW_TARGET = np.array([-1.4, -1.1, 3.3]), np.array([0.1, 0.1, 0.7])  # from where the robot stands
+FOLLOW_CLEAR_M = 0.6  # walls and people that reach further than this above what it looks at are cut away
 BANK_MARGIN = 256
 RIGID_TOLERANCE = 1e-6
 SIDE_MAX_PX = 8192
@@ -154,7 +155,7 @@ class Cameras:
         self._check_name(name, "cameras")
         spec, world = self.specs[name], self.world
         lens = intrinsics or spec.intrinsics
-        image = self.renderer.render(lens, self.pose_in_world(spec), self.part_poses())
+        image = self.renderer.render(lens, self.pose_in_world(spec), self.part_poses(), self._near_m(spec))
         rgb, depth = image.rgb, image.depth_m
         if spec.link is None:
             return Frame(name, world.time_s, rgb, lens, self.room_view(), depth, image.segmentation)
@@ -189,6 +190,11 @@ class Cameras:
     def _check_name(self, name: str, key: str) -> None:
         if name not in self.specs:
             raise ConfigError(key, f"there is no camera {name!r}", nearest(name, self.specs))
+
+    def _near_m(self, spec: CameraSpec) -> float | None:
+        if spec.link is None and self.world.scene.rooms:
+            return float(np.linalg.norm(FOLLOW_TARGET - FOLLOW_EYE)) - FOLLOW_CLEAR_M
+        return None
 
     def _describe(self) -> RenderScene:
         builder, robot = SceneBuilder(), self.world.robot

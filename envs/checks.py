@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
-from envs.floor_plan import TOUCH_M, FloorPlan, furniture_rect, wall_rects
+from envs.floor_plan import TOUCH_M, FloorPlan, floor_plan, furniture_rect, wall_rects
 from envs.furniture import mesh_path
 from envs.people import RADIUS_M as PERSON_RADIUS_M
 from envs.scene_file import RANDOM, ObjectPlace, PersonPlace, Scene, parse_object
@@ -23,7 +23,7 @@ def check_scene(scene: Scene, payload_kg: float) -> None:
     _check_names(scene, where)
     _check_meshes(scene, where)
     _check_overlaps(scene, where)
-    plan = FloorPlan(scene)
+    plan = floor_plan(scene)
     _check_start(scene, plan, where)
     _check_objects(scene, payload_kg, where)
     for person in scene.people:
@@ -125,12 +125,12 @@ def check_person(person: PersonPlace, plan: FloorPlan, where: str) -> None:
 
 def check_reachable(scene: Scene, start: Sequence[float], places: Sequence[str], where: str) -> None:
     """Refuse places that the robot cannot walk to from `start`. Raises ConfigError naming where it gets too narrow."""
-    plan = FloorPlan(scene, zones=True)
+    plan = floor_plan(scene, zones=True)
     for place in places:
         goal = standing_point(scene, place, f"{where}: goal")
         if plan.reachable(start, goal.tolist(), ROBOT_RADIUS_M):
             continue
-        at = plan.bottleneck(start, goal.tolist())
+        at = plan.bottleneck(start, goal, ROBOT_RADIUS_M)
         thing = plan.nearest_thing(float(at[0]), float(at[1]))
         clear = plan.clearance_m(float(at[0]), float(at[1]))
         raise ConfigError(

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from envs.checks import ROBOT_RADIUS_M
-from envs.floor_plan import FloorPlan, furniture_rect
+from envs.floor_plan import FloorPlan, floor_plan, furniture_rect
 from envs.scene_file import Area, Furniture, PersonPlace, Scene
 from vla_sim.errors import ConfigError
 from vla_sim.types import Array
@@ -37,7 +37,7 @@ def free_start(
     rng: np.random.Generator, scene: Scene, room: Area, fits: Callable[[Array], bool] | None = None
 ) -> tuple[float, float, float]:
     """x, y, yaw rad of a place in a room to start from."""
-    point = free_point(rng, FloorPlan(scene, zones=True), room, START_CLEAR_M, fits)
+    point = free_point(rng, floor_plan(scene, zones=True), room, START_CLEAR_M, fits)
     return float(point[0]), float(point[1]), float(rng.uniform(-math.pi, math.pi))
 
 
@@ -49,7 +49,8 @@ def obstacles(
 
     They leave 0.45 m on each side of the line through `keep_clear`.
     """
-    way = FloorPlan(scene, zones=True).way(start, goal, ROBOT_RADIUS_M)
+    plan, with_zones = floor_plan(scene), floor_plan(scene, zones=True)
+    way = with_zones.way(start, goal, ROBOT_RADIUS_M)
     placed: list[Furniture] = []
     for _ in range(TRIES):
         if len(placed) == count:
@@ -59,12 +60,12 @@ def obstacles(
         apart = all(math.dist(box.at, point[:2]) > 0.9 for point in (start, goal))
         lines = pairwise(keep_clear)
         apart &= all(furniture_rect(box).to_line_m(np.asarray(a), np.asarray(b)) > 0.45 for a, b in lines)
-        plan = FloorPlan(scene, placed)
         if not apart or plan.clearance_m(box.at[0], box.at[1]) < max(box.size_m) / 2 + 0.05:
             continue
-        with_box = FloorPlan(scene, [*placed, box], zones=True)
+        with_box = with_zones.having(box)
         if with_box.reachable(start, goal, BESIDE_OBSTACLES_M):
             placed.append(box)
+            plan, with_zones = plan.having(box), with_box
     return tuple(placed)
 
 
@@ -97,7 +98,9 @@ def walkers(
     goal: Sequence[float],
 ) -> tuple[PersonPlace, ...]:  # fmt: skip
     """People who walk to and fro on straight lines, at first away from the robot, and never where it is to stand."""
-    plan = FloorPlan(scene, boxes, zones=True)
+    plan = floor_plan(scene, zones=True)
+    for box in boxes:
+        plan = plan.having(box)
     people: list[PersonPlace] = []
     for _ in range(TRIES):
         if len(people) == count:
@@ -106,12 +109,14 @@ def walkers(
         low, high = room.outline.min(axis=0), room.outline.max(axis=0)
         a, b = rng.uniform(low, high), rng.uniform(low, high)
         speed, pause = float(rng.uniform(0.25, 0.5)), float(rng.uniform(0.5, 2.0))
-        if math.dist(a, b) < 1.2 or plan.clearance_along_m(a, b)[0] < 0.40:
+        if math.dist(a, b) < 1.2:
             continue
         others = [np.array(person.route[0]) for person in people]
         if math.dist(a, start[:2]) < 1.5 or any(math.dist(a, other) < 1.0 for other in others):
             continue
         if distance_m(np.asarray(goal[:2]), a, b) < 0.9 or distance_m(np.asarray(start[:2]), a, b) < 0.7:
+            continue
+        if plan.clearance_along_m(a, b)[0] < 0.40:
             continue
         route = ((float(a[0]), float(a[1])), (float(b[0]), float(b[1])))
         people.append(PersonPlace(route, f"person {len(people) + 1}", speed, pause))

@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 from envs import drawing
-from envs.floor_plan import FloorPlan
+from envs.floor_plan import floor_plan
 from envs.judging import foot_height_m, rests_in_tray
 from envs.placing import objects_on, scene_objects, tray_on
 from envs.scene import Layout
 from envs.scene_file import PersonPlace
 from envs.tabletop import TargetEnv
-from vla_sim.catalogue import COLOURS, GRASPABLE, SHAPES
+from vla_sim.catalogue import COLOURS, GRASPABLE
 from vla_sim.errors import ConfigError, nearest
 from vla_sim.types import ObjectQuery, Verdict
 
@@ -81,7 +81,7 @@ class FetchEnv(TargetEnv):
         self, rng: np.random.Generator, tray_colour: str
     ) -> tuple[PersonPlace, tuple[float, float, float]]:
         """Somebody with a tray, and the robot's start before him, each looking at the other."""
-        plan = FloorPlan(self.scene)
+        plan = floor_plan(self.scene)
         room = self.scene.room(self._rooms[1])
         for _ in range(drawing.TRIES):
             start = drawing.free_point(rng, plan, room, drawing.START_CLEAR_M)

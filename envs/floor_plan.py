@@ -5,7 +5,9 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import ndimage
@@ -14,6 +16,7 @@ from envs.scene_file import Furniture, Scene, Wall
 from vla_sim.types import Array
 
 CELL_M = 0.05
+STRIDE = 2  # of the cells among which a short way is sought
 Point = Sequence[float] | Array  # x, y first
 STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
 TOUCH_M = 0.005  # so much of an overlap is an accident of rounding
@@ -97,13 +100,19 @@ def furniture_rect(item: Furniture) -> Rect:
     return Rect(item.name, item.at[0], item.at[1], item.yaw_rad, item.size_m[0] / 2, item.size_m[1] / 2)
 
 
-class FloorPlan:
-    """Walls and furniture of a scene, and of what was added to it; with `zones` also where the robot must not go."""
+@lru_cache(maxsize=16)
+def floor_plan(scene: Scene, *, zones: bool = False) -> FloorPlan:
+    """The plan of a scene, made once."""
+    return FloorPlan(scene, zones=zones)
 
-    def __init__(self, scene: Scene, more: Sequence[Furniture] = (), *, zones: bool = False) -> None:
+
+class FloorPlan:
+    """Walls and furniture of a scene; with `zones` also where the robot must not go. Never changes."""
+
+    def __init__(self, scene: Scene, *, zones: bool = False) -> None:
         self.scene = scene
         walls = [rect for wall in scene.walls for rect in wall_rects(wall)]
-        self.rects: list[Rect | Polygon] = [*walls, *(furniture_rect(item) for item in (*scene.furniture, *more))]
+        self.rects: list[Rect | Polygon] = [*walls, *(furniture_rect(item) for item in scene.furniture)]
         if zones:
             self.rects += [Polygon(zone.name, zone.outline) for zone in scene.zones]
         self._lay_grid()
@@ -112,14 +121,21 @@ class FloorPlan:
         points = [rect.corners for rect in self.rects] + [room.outline for room in self.scene.rooms]
         points.append(np.array([self.scene.start[:2]]))
         everything = np.concatenate(points)
-        border = 1.0 if self.scene.walls else 2.0
+        border = 0.0 if self.scene.rooms else 2.0
         self._low = everything.min(axis=0) - border
-        nx, ny = np.ceil((everything.max(axis=0) + border - self._low) / CELL_M).astype(int) + 1
+        nx, ny = np.floor((everything.max(axis=0) + border - self._low) / CELL_M + 1e-6).astype(int) + 1
         self._x = self._low[0] + CELL_M * np.arange(nx)[:, None] + np.zeros((1, ny))
         self._y = self._low[1] + CELL_M * np.arange(ny)[None, :] + np.zeros((nx, 1))
         self.clear_m = np.full((nx, ny), np.inf)  # from each cell to the nearest thing
         for rect in self.rects:
             np.minimum(self.clear_m, rect.distance_m(self._x, self._y), out=self.clear_m)
+
+    def having(self, item: Furniture) -> FloorPlan:
+        """This plan with one more thing on it."""
+        other, rect = copy(self), furniture_rect(item)
+        other.rects = [*self.rects, rect]
+        other.clear_m = np.minimum(self.clear_m, rect.distance_m(self._x, self._y))
+        return other
 
     def clearance_m(self, x: float, y: float) -> float:
         """From a point to the nearest thing; 0 inside one."""
@@ -149,14 +165,16 @@ class FloorPlan:
 
     def way(self, start: Point, goal: Point, radius_m: float) -> list[Array]:
         """A short way for a disc: waypoints [2] with straight free lines between; empty when there is none."""
-        begin, end = self._cell(start), self._cell(goal)
+        (a, b), (c, d) = self._cell(start), self._cell(goal)
+        begin, end = (a // STRIDE, b // STRIDE), (c // STRIDE, d // STRIDE)
         came = self._search(begin, end, radius_m)
         if end not in came:
             return []
         cells = [end]
         while cells[-1] != begin:
             cells.append(came[cells[-1]])
-        inner = [np.array([self._x[cell], self._y[cell]]) for cell in reversed(cells)][1:-1]
+        x, y = self._x[::STRIDE, ::STRIDE], self._y[::STRIDE, ::STRIDE]
+        inner = [np.array([x[cell], y[cell]]) for cell in reversed(cells)][1:-1]
         points = [np.asarray(start[:2], dtype=np.float64), *inner, np.asarray(goal[:2], dtype=np.float64)]
         kept, i = [points[0]], 0
         while i < len(points) - 1:  # pulled tight: as far ahead as the line is free
@@ -173,6 +191,8 @@ class FloorPlan:
         """Where each cell was come from, by the way of least length; nearness to things makes a way longer."""
         came: dict[tuple[int, int], tuple[int, int]] = {}
         queue = [(0.0, 0.0, begin, begin)]
+        clear_m = self.clear_m[::STRIDE, ::STRIDE].tolist()
+        rows, columns = len(clear_m), len(clear_m[0])
         while queue and end not in came:
             _, cost, cell, origin = heapq.heappop(queue)
             if cell in came:
@@ -180,9 +200,9 @@ class FloorPlan:
             came[cell] = origin
             for i, j in STEPS:
                 there = cell[0] + i, cell[1] + j
-                if there in came or not (0 <= there[0] < self._x.shape[0] and 0 <= there[1] < self._x.shape[1]):
+                if there in came or not (0 <= there[0] < rows and 0 <= there[1] < columns):
                     continue
-                clear = float(self.clear_m[there])
+                clear = clear_m[there[0]][there[1]]
                 if clear < radius_m and there != end:
                     continue
                 onward = cost + math.hypot(i, j) * (1.0 + max(0.0, 2 * radius_m - clear) / radius_m)
@@ -190,26 +210,28 @@ class FloorPlan:
                 heapq.heappush(queue, (onward + ahead, onward, there, cell))
         return came
 
-    def bottleneck(self, start: Point, goal: Point) -> Array:
-        """[2] the narrowest place of the widest way from start to goal, which may lead through things."""
+    def bottleneck(self, start: Point, goal: Point, radius_m: float) -> Array:
+        """[2] the narrowest place of the way from start to goal that leads least through things.
+
+        Where it leads through a thing, that is where it first enters it.
+        """
         begin, end = self._cell(start), self._cell(goal)
-        best: dict[tuple[int, int], tuple[float, tuple[int, int]]] = {}
-        queue = [(-float(self.clear_m[begin]), begin, begin)]
-        while queue:
-            negative, cell, worst = heapq.heappop(queue)
-            if cell in best:
+        dear = np.where(self.clear_m < 0.01, 1000.0, 1.0 + 100.0 * np.maximum(radius_m - self.clear_m, 0.0)).tolist()
+        came: dict[tuple[int, int], tuple[int, int]] = {}
+        queue = [(0.0, begin, begin)]
+        while queue and end not in came:
+            cost, cell, origin = heapq.heappop(queue)
+            if cell in came:
                 continue
-            best[cell] = -negative, worst
-            if cell == end:
-                break
-            for step in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-                there = cell[0] + step[0], cell[1] + step[1]
-                if there in best or not all(0 <= i < n for i, n in zip(there, self.clear_m.shape, strict=True)):
-                    continue
-                clear = float(self.clear_m[there])
-                narrower = clear < -negative or (clear == 0.0 and worst == begin)
-                heapq.heappush(queue, (-min(clear, -negative), there, there if narrower else worst))
-        worst = best[end][1]
+            came[cell] = origin
+            for i, j in STEPS[:4]:
+                there = cell[0] + i, cell[1] + j
+                if there not in came and 0 <= there[0] < len(dear) and 0 <= there[1] < len(dear[0]):
+                    heapq.heappush(queue, (cost + dear[there[0]][there[1]], there, cell))
+        cells = [end]
+        while cells[-1] != begin:
+            cells.append(came[cells[-1]])
+        worst = min(reversed(cells), key=lambda cell: self.clear_m[cell])
         return np.array([self._x[worst], self._y[worst]])
 
     def _cell(self, point: Point) -> tuple[int, int]:

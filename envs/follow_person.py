@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from envs import checks, drawing
-from envs.floor_plan import FloorPlan
+from envs.floor_plan import FloorPlan, floor_plan
 from envs.people import RADIUS_M
 from envs.scene import Layout
 from envs.scene_file import PersonPlace
@@ -47,7 +47,7 @@ class FollowPersonEnv(TaskEnv):
         """Where the robot begins, and the person's route from before it to another room, and on."""
         self._near_s, self._farthest_m, self._ended_s = 0.0, 0.0, None
         scene = self.scene
-        plan = FloorPlan(scene, zones=True)
+        plan = floor_plan(scene, zones=True)
         low, high = SPEEDS[self.difficulty]
         speed, pause = float(rng.uniform(low, high)), float(rng.uniform(0.6, 1.2))
         for _ in range(drawing.TRIES):

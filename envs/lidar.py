@@ -25,7 +25,7 @@ class Lidar:
         if spec is None:
             raise ConfigError("env", "this robot has no lidar")
         self.world, self.spec, self.noise_m = world, spec, noise_m
-        self._directions = [_directions(spec, part) for part in range(spec.parts)]
+        self._directions = [directions(spec, part) for part in range(spec.parts)]
 
     def scan(self, seed: int) -> Scan:
         """The part of a turn that is due now. Noise depends on seed and time alone."""
@@ -56,7 +56,7 @@ class Lidar:
         return NEAR_M + shares * (self.spec.range_m - NEAR_M), hit
 
 
-def _directions(spec: LidarSpec, part: int) -> Array:
+def directions(spec: LidarSpec, part: int) -> Array:
     """[n, 3] unit vectors of one part of a turn in the lidar's frame (x forward, z up), ring by ring."""
     azimuths = 2 * math.pi * np.arange(part, spec.azimuths, spec.parts) / spec.azimuths
     rings = [

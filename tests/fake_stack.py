@@ -109,6 +109,9 @@ class ScriptedMotion(Motion):
     def command(self) -> Command:
         return Command(self._targets.copy(), np.ones(len(self._spec.hands)))
 
+    def accept(self, sent: Command) -> None:
+        self._targets = sent.joints_rad.copy()
+
     def tools_in_base(self, state: RobotState, joints_rad: Array) -> Array:
         return np.zeros((0, 3))
 

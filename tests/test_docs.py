@@ -20,6 +20,7 @@ DOCUMENTS = [README, CONTRIBUTING, *STUDIES]
 
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)|<(?:img|a|source)\b[^>]*?\b(?:src|href|srcset)=[\"']([^\"']+)")
 COMMAND = re.compile(r"python -m vla_sim\.run\b([^`\n]*)|RUN_ARGS=\"([^\"\n]*)\"")
+OWN_COMMAND = re.compile(r"python -m (experiments\.[\w.]+)")
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 MAPPED = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 
@@ -96,7 +97,14 @@ def test_commands_are_found_and_a_wrong_one_is_refused() -> None:
 
 def test_the_readme_and_every_study_quote_commands() -> None:
     quoting = {document for document, _ in QUOTED}
+    quoting |= {name_of(study) for study in STUDIES if OWN_COMMAND.search(study.read_text())}
     assert {name_of(README), *map(name_of, STUDIES)} <= quoting
+
+
+@pytest.mark.parametrize("module", sorted({m for d in DOCUMENTS for m in OWN_COMMAND.findall(d.read_text())}))
+def test_a_studys_own_commands_exist(module: str) -> None:
+    path = ROOT / module.replace(".", "/")
+    assert path.with_suffix(".py").exists() or (path / "__main__.py").exists()
 
 
 @pytest.mark.parametrize("number", range(len(python_blocks(README.read_text()))))

@@ -297,6 +297,8 @@ class Agent:
         safe, interventions = self.stack.safety.filter(
             command, self._previous, state, now_s - state.time_s, tools, self._surroundings()
         )
+        if interventions and not held:
+            self.stack.motion.accept(safe)
         self._note(now_s, safe, len(interventions), bool(held))
         self.counts["violations"] += self._beyond_limits(state)
         stale = not held and self._sight_matters() and age > self.stack.motion.config.stale_after_s
@@ -308,14 +310,11 @@ class Agent:
         estimate = tracker.estimate(now_s)
         return None if estimate is None else anchoring.estimate_in_base(estimate, here)
 
-    def _surroundings(self) -> Surroundings | None:
-        """What safety may know of the world; None when the robot has no eyes for it."""
-        scan = self._scans.recent()
-        if scan is None:
-            return None
+    def _surroundings(self) -> Surroundings:
+        """What safety may know of the world."""
         walk = self.stack.motion.walk
         return Surroundings(
-            scan=scan,
+            scan=self._scans.recent(),
             site=self._site,
             pose_odom_in_site=walk.odom_in_site,
             docking=walk.docking,

@@ -166,8 +166,10 @@ def instantiate(node: Any, key: str, **more: Any) -> Any:
     from hydra.utils import instantiate as hydra_instantiate
 
     try:
-        return hydra_instantiate(node, **more)
-    except InstantiationException as error:
+        # What is ours is given afterwards: Hydra would turn a dataclass into a configuration.
+        made = hydra_instantiate(node, _partial_=True) if more else hydra_instantiate(node)
+        return made(**more) if more else made
+    except (InstantiationException, TypeError, ValueError) as error:
         raise _explain(error, key) from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,11 @@ class ArmSpec:
     joints: tuple[str, ...]  # shoulder to wrist
     opening_m: float  # between the fingers when fully open
     closing_m_s: float  # speed at which the opening may change
+    half_width_m: float = 0.065  # of the open hand
+    tip_ahead_m: float = 0.02  # of the fingertips, from the tool
+    tip_below_m: float = 0.021  # of the fingertips' underside, from the tool, as the hand comes in
+    length_m: float = 0.30  # of hand and forearm behind the tool that can touch something
+    working_rad: tuple[tuple[str, float, float], ...] = ()  # joint, least, most: narrower limits for reaching
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,19 @@ class LinkCapsule:
 
 
 @dataclass(frozen=True)
+class HandSpace:
+    """Where the hands of a robot that stands at a table work. Lengths m in the base frame; y to the hand's own side."""
+
+    reach_y_m: float = 0.31  # an object coming closer is reachable from here on
+    intercept_y_m: float = 0.12  # where a moving object is best taken
+    wait_x_m: float = 0.19  # where the hand waits for it, out of the camera's line to it
+    aside_xy_m: tuple[float, float] = (0.17, 0.20)  # where the hand goes first when it has let go
+    hover_m: float = 0.20  # of the tool above the support while it waits there or goes there
+    cross_m: float = 0.21  # of the tool above the support while it crosses the table
+    carry_m: float = 0.14  # the same with something in the hand
+
+
+@dataclass(frozen=True)
 class KinematicsSpec:
     """Where the base frame lies on the body, and which joints help the arms."""
 
@@ -64,8 +82,10 @@ class KinematicsSpec:
     waist_lower_rad: tuple[float, ...]
     waist_upper_rad: tuple[float, ...]
     arms: dict[str, ArmSpec]  # keyed by hand
-    ready_rad: Array  # [n] posture to wait in, all joints
+    ready_rad: Array  # [n] posture to wait in at a table, all joints
+    tucked_rad: Array | None = None  # [n] posture to walk in, narrow enough for a door; None = the one to wait in
     capsules: tuple[LinkCapsule, ...] = ()  # the body without feet and shins, for self-collision; empty = not checked
+    space: HandSpace = HandSpace()
 
 
 @dataclass(frozen=True)

@@ -88,8 +88,13 @@ class RasterRenderer:
         direction = np.array(light.direction, dtype=np.float64)
         self._light, self._towards_light = light, direction / np.sqrt(np.sum(direction * direction))
 
-    def render(self, intrinsics: Intrinsics, pose_camera_in_world: Array, part_poses: Array) -> Image:
-        """One view; see `Renderer.render`. ValueError when there is not one finite pose for each part."""
+    def render(
+        self, intrinsics: Intrinsics, pose_camera_in_world: Array, part_poses: Array, near_m: float | None = None
+    ) -> Image:
+        """One view; see `Renderer.render`. `near_m` cuts away more than usual in front of the camera.
+
+        ValueError when there is not one finite pose for each part.
+        """
         from envs.rendering import raster  # compiles on first use, so only those who render wait for it
 
         scene, lens = self.scene, (intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy)
@@ -99,7 +104,7 @@ class RasterRenderer:
         camera = np.ascontiguousarray(pose_camera_in_world, dtype=np.float64)
         if not (np.isfinite(poses).all() and np.isfinite(camera).all()):
             raise ValueError("poses: expected finite numbers, got nan or inf")
-        height, width, near = intrinsics.height, intrinsics.width, self.near_m
+        height, width, near = intrinsics.height, intrinsics.width, near_m or self.near_m
         points, pixels, seen, to_camera = self._points, self._pixels, self._seen, self._to_camera
         of_vertex, of_face, part = scene.piece_vertex, scene.piece_face, scene.piece_part
         raster.place_parts(camera, poses, self._towards_light, to_camera, self._part_light)

@@ -1,0 +1,1 @@
+"""Grasp success of the hands over objects, masses and friction."""

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.grasping.world import CONTROL_HZ, Scene, World
-from robots.body import BodyKind, ReachZone
+from robots.body import ReachZone
+from robots.g1 import G1
 from vla_sim.catalogue import SHAPES
 from vla_sim.rng import stream
 from vla_sim.stages.grasp import GraspPlanner
 from vla_sim.stages.motion import Motion
 from vla_sim.stages.skills import MotionConfig, Tick
 from vla_sim.stages.tracking import Estimate
-from vla_sim.types import Detection, ObjectQuery, Plan, PlanStep
+from vla_sim.types import Array, Detection, ObjectQuery, Plan, PlanStep
 
 TIME_LIMIT_S, HOLD_S = 14.0, 1.5
 LIFTED_M = 0.08  # of the 12 cm that the hand rises; the rest is what may slip or swing
@@ -40,7 +41,7 @@ def draw(seed: int, trial: int, shape: str, mass_kg: float, friction: float, zon
     return Scene(shape, mass_kg, friction, x, y, random.uniform(-np.pi / 4, np.pi / 4), seed=trial)
 
 
-def attempt(kind: BodyKind, scene: Scene, config: MotionConfig | None = None) -> Result:
+def attempt(kind: G1, scene: Scene, config: MotionConfig | None = None) -> Result:
     """Take the object, lift it, hold it for `HOLD_S`."""
     world = World(kind, scene)
     try:
@@ -104,7 +105,7 @@ class _Trial:
         held = lowest >= LIFTED_M
         return Result(held, self.motion.attempts, "held" if held else "dropped", lowest, slip, grip)
 
-    def _in_tool(self, tool: int) -> np.ndarray:
+    def _in_tool(self, tool: int) -> Array:
         pose = self.world.body.link_poses_in_world([tool])[0]
         return np.asarray(pose[:3, :3].T @ (self.world.object_pose()[:3, 3] - pose[:3, 3]))
 

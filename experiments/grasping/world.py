@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pybullet as p
 
-from robots.body import BodyKind, Start
+from robots.body import Start
+from robots.g1 import G1
 from vla_sim.catalogue import SHAPES, Shape
 from vla_sim.types import Array, Command
 
@@ -32,7 +33,7 @@ class Scene:
 class World:
     """One robot, one table, one object in a PyBullet client of its own. `step` advances one control period."""
 
-    def __init__(self, kind: BodyKind, scene: Scene) -> None:
+    def __init__(self, kind: G1, scene: Scene) -> None:
         self.client = p.connect(p.DIRECT)
         self.on = {"physicsClientId": self.client}
         p.setGravity(0, 0, -9.81, **self.on)
@@ -71,7 +72,9 @@ class World:
         # As the worlds of `envs` set their objects up; two calls, or the friction would go elsewhere.
         p.changeDynamics(body, -1, linearDamping=0.02, angularDamping=0.05, **on)
         rolling = 0.004 if shape.kind == "sphere" else 0.0002
-        p.changeDynamics(body, -1, lateralFriction=scene.friction, spinningFriction=0.005, rollingFriction=rolling, **on)
+        p.changeDynamics(
+            body, -1, lateralFriction=scene.friction, spinningFriction=0.005, rollingFriction=rolling, **on
+        )
         return int(body)
 
     @property

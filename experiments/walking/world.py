@@ -15,7 +15,7 @@ from vla_sim.types import Array
 
 PHYSICS_HZ, ITERATIONS = 500.0, 50
 LEG_GAIN, ARM_GAIN = 0.2, 0.12
-TILE_M, TILES = 0.4, 24  # of an uneven floor
+TILE_M, TILES = 0.4, 20  # of an uneven floor
 PAYLOAD_AT = (0.105, 0.0, 0.0)  # in the palm: the tool's place
 
 
@@ -58,7 +58,7 @@ class World:
             self._load(payload_kg)
         self.upper = model.ready_posture()[12:]
         self.push: tuple[float, float] | None = None
-        self.ticks_per_step = round(PHYSICS_HZ * self.walker.period_s)
+        self.steps_per_tick = round(PHYSICS_HZ * self.walker.period_s)
 
     def _prepare(self) -> None:
         motors = {}
@@ -106,12 +106,14 @@ class World:
             self.body, self.motors, p.POSITION_CONTROL, targetPositions=targets, forces=self.forces,
             positionGains=self.gains, velocityGains=self.ones, **self.on,
         )  # fmt: skip
-        for _ in range(self.ticks_per_step):
+        for step in range(self.steps_per_tick):
             if self.push is not None:
                 link = self.links["torso_link"]
                 at = p.getLinkState(self.body, link, **self.on)[0]
                 p.applyExternalForce(self.body, link, [*self.push, 0.0], at, p.WORLD_FRAME, **self.on)
             p.stepSimulation(**self.on)
+            if step < self.steps_per_tick - 1:
+                self.reader.add_load()
 
     def true_pose(self) -> tuple[float, float, float, float]:
         """(x, y, z, yaw) of the pelvis as last read."""

@@ -18,6 +18,7 @@ from robots.urdf_parts import add_joint, inertial, primitive
 from vla_sim.types import Array
 
 JOINTS = ("thumb_0", "thumb_1", "thumb_2", "middle_0", "middle_1", "index_0", "index_1")
+KNUCKLES = [3, 5]  # of middle and index finger, among them
 # The left hand is the right one seen in a mirror: what turns about the palm's y axis keeps its sign, the rest changes.
 LEFT_SIGN = np.array([1.0, -1, -1, -1, -1, -1, -1])
 LOWER_RAD = np.array([-1.04719755, -1.04719755, -1.74532925, 0, 0, 0, 0])  # of the right hand
@@ -34,15 +35,22 @@ class Dex3:
     the fingers, y out of the palm, z towards the index finger.
     """
 
-    open_rad: tuple[float, ...] = (0.5, 0.2, -0.4, 0.0, 1.5, 0.0, 1.5)
-    closed_rad: tuple[float, ...] = (0.5, -0.8, -0.9, 1.2, 1.4, 1.2, 1.4)
+    open_rad: tuple[float, ...] = (0.45, 0.45, -0.45, 0.0, 1.5, 0.0, 1.5)
+    closed_rad: tuple[float, ...] = (0.45, -0.76, -1.2, 1.0, 1.5, 1.0, 1.5)
     tool_at: tuple[float, float, float] = (0.07, 0.065, -0.018)  # grasp point
     tool_turn_deg: float = 50.0  # of the approach from the fingers' direction towards the palm's normal
     tool_pitch_deg: float = 20.0  # by which the approach goes down steeper than the fingers' planes
-    opening_m: float = 0.095
-    speed_m_s: float = 0.32
+    opening_m: float = 0.093  # between the last links of thumb and fingers when open
+    speed_m_s: float = 0.32  # change of the opening
+    # Of the open hand from the grasp point: across the approach, along it, and below it with the hand coming in.
+    half_width_m: float = 0.10
+    tip_ahead_m: float = 0.037
+    tip_below_m: float = 0.032
     force: float = 1.4
     finger_force: float = 0.7
+    # Least roll of the shoulder, away from the body. The forearm of this claw comes from beside the approach: with the
+    # upper arm further in, a hand turned outwards lays it against the chest.
+    shoulder_roll_rad: float = 0.05
 
     def joints(self, hand: str) -> tuple[str, ...]:
         return tuple(f"{hand}_hand_{name}_joint" for name in JOINTS)
@@ -52,16 +60,22 @@ class Dex3:
         names = self.joints(hand)
         return {name: self.force if "thumb" in name else self.finger_force for name in names}
 
+    def usable_rad(self, joint: str) -> tuple[float, float]:
+        """What the arms may use of a joint's range with this hand."""
+        if joint == "left_shoulder_roll_joint":
+            return self.shoulder_roll_rad, math.inf
+        return -math.inf, -self.shoulder_roll_rad if joint == "right_shoulder_roll_joint" else math.inf
+
     def positions(self, hand: str, grip: float) -> Array:
         share = min(max(grip, 0.0), 1.0)
         right = (1 - share) * np.array(self.closed_rad) + share * np.array(self.open_rad)
         return right * LEFT_SIGN if hand == "left" else right
 
     def grip(self, hand: str, positions: Array) -> float:
+        """From the knuckle of the wider finger: one that passes over a low object closes all the way."""
         right = positions * LEFT_SIGN if hand == "left" else positions
-        closed = np.array(self.closed_rad)
-        way = np.array(self.open_rad) - closed
-        return float((right - closed) @ way / (way @ way))
+        closed, opened = np.array(self.closed_rad)[KNUCKLES], np.array(self.open_rad)[KNUCKLES]
+        return float(((right[KNUCKLES] - closed) / (opened - closed)).max())
 
     def links(self, hand: str) -> Hand:
         return Hand(f"{hand}_hand_palm_link", tuple(f"{hand}_hand_{name}_link" for name in JOINTS))

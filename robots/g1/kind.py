@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,12 @@ from robots.articulated import Articulated
 from robots.body import Actuation, ReachZone
 from robots.g1 import model
 from robots.g1.body import g1_body
-from robots.g1.model import ready_posture
+from robots.g1.dex3 import Dex3
+from robots.g1.capsules import body_capsules
+from robots.g1.model import ready_posture, tucked_posture
 from robots.g1.urdf import g1_files, hand_design, hand_files
 from robots.g1.walking import SensorNoise, WalkerConfig
+from robots.gripper import ParallelGripper
 from vla_sim.spec import ArmSpec, CameraSpec, KinematicsSpec, LidarSpec, RobotSpec
 from vla_sim.types import Intrinsics
 
@@ -52,6 +55,7 @@ def g1_spec(control_rate_hz: float = 100.0, hand: str = "gripper") -> RobotSpec:
     """What a G1 with hands of that name promises to the stack."""
     own = hand_design(hand)
     upper = [joint for joint in model.JOINTS if joint.name in model.UPPER_JOINTS]
+    limits = np.array([_usable_rad(joint, own) for joint in upper])
     speed = [model.WAIST_SPEED_RAD_S if "waist" in joint.name else model.ARM_SPEED_RAD_S for joint in upper]
     intrinsics = Intrinsics.from_fov(model.CAMERA_WIDTH, model.CAMERA_HEIGHT, np.radians(model.CAMERA_FOV_Y_DEG))
     cameras = {"head": CameraSpec("head", intrinsics, depth=True, link=model.CAMERA_LINK)}
@@ -59,14 +63,30 @@ def g1_spec(control_rate_hz: float = 100.0, hand: str = "gripper") -> RobotSpec:
         model.WRIST_CAMERA_WIDTH, model.WRIST_CAMERA_HEIGHT, np.radians(model.WRIST_CAMERA_FOV_Y_DEG)
     )
     cameras |= {f"{h}_wrist": CameraSpec(f"{h}_wrist", wrist, depth=True, link=f"{h}_palm") for h in model.HANDS}
-    arms = {side: ArmSpec(f"{side}_tool", model.arm_joints(side), own.opening_m, own.speed_m_s) for side in model.HANDS}
+    arms = {side: _arm(side, own) for side in model.HANDS}
     kinematics = KinematicsSpec(
         hand_files(own).kinematics, model.FOOT_LINKS, model.SOLE_M, model.WAIST_JOINTS, (-2.6, -0.15), (2.6, 0.38),
-        arms, ready_posture(),
+        arms, ready_posture(), tucked_posture(), body_capsules(hand_files(own).full),
     )  # fmt: skip
     return RobotSpec(
         "g1", control_rate_hz, model.JOINT_NAMES, model.UPPER_JOINTS, model.HANDS,
-        np.array([j.lower_rad for j in upper]), np.array([j.upper_rad for j in upper]), np.array(speed),
-        cameras, kinematics, model.BASE_VELOCITY_MAX,
+        limits[:, 0], limits[:, 1], np.array(speed), cameras, kinematics, model.BASE_VELOCITY_MAX,
         LidarSpec(model.LIDAR_LINK, 180, LIDAR_RINGS_RAD, 12.0, 50.0, parts=5), model.PAYLOAD_KG,
     )  # fmt: skip
+
+
+def _arm(side: str, hand: ParallelGripper | Dex3) -> ArmSpec:
+    out = (model.ELBOW_OUT_RAD, np.inf) if side == "left" else (-np.inf, -model.ELBOW_OUT_RAD)
+    roll = ((f"{side}_shoulder_roll_joint", *out),)
+    arm = ArmSpec(f"{side}_tool", model.arm_joints(side), hand.opening_m, hand.speed_m_s, working_rad=roll)
+    if isinstance(hand, ParallelGripper):
+        return arm
+    return replace(arm, half_width_m=hand.half_width_m, tip_ahead_m=hand.tip_ahead_m, tip_below_m=hand.tip_below_m)
+
+
+def _usable_rad(joint: model.Joint, hand: ParallelGripper | Dex3) -> tuple[float, float]:
+    """The part of a joint's range that is of use with a hand."""
+    if isinstance(hand, ParallelGripper):
+        return joint.lower_rad, joint.upper_rad
+    least, most = hand.usable_rad(joint.name)
+    return max(joint.lower_rad, least), min(joint.upper_rad, most)

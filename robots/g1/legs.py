@@ -52,6 +52,8 @@ class WalkingLegs:
             targets = walker.tick(body.commanded_rad[LEGS:], self._velocity, self._halt)
             body.commanded_rad[:LEGS] = targets[:LEGS]
             body.send()
+        else:
+            self._reader.add_load()
         self._steps += 1
 
     @property

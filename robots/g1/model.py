@@ -87,6 +87,23 @@ def arm_joints(hand: str) -> tuple[str, ...]:
     return tuple(n for n in JOINT_NAMES if n.startswith(hand) and any(k in n for k in ("shoulder", "elbow", "wrist")))
 
 
+# Hands before the hips, elbows at the sides: 0.52 m wide, where the ready posture is 0.74 m.
+TUCKED_RAD = {"shoulder_pitch": 0.8, "shoulder_roll": 0.22, "shoulder_yaw": 0.0, "elbow": -0.4}
+ELBOW_OUT_RAD = 0.2  # least roll of a shoulder at work: below it the elbow meets the torso
+SIDED = ("roll", "yaw")  # joints whose sign differs between left and right
+
+
+def tucked_posture() -> Array:
+    """[29] the posture to walk in, rad."""
+    posture = ready_posture()
+    for i, joint in enumerate(JOINTS):
+        side, _, part = joint.name.removesuffix("_joint").partition("_")
+        if side in HANDS and any(k in part for k in ("shoulder", "elbow", "wrist")):
+            sign = -1.0 if side == "right" and part.endswith(SIDED) else 1.0
+            posture[i] = sign * TUCKED_RAD.get(part, 0.0)
+    return posture
+
+
 def ready_posture() -> Array:
     """[29] the posture to stand and wait in, rad."""
     return np.array([joint.ready_rad for joint in JOINTS])

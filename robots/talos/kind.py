@@ -9,11 +9,16 @@ import numpy as np
 
 from robots.articulated import Articulated
 from robots.body import Actuation, ReachZone
+from robots.g1.capsules import body_capsules
 from robots.talos import model
 from robots.talos.body import talos_body
 from robots.talos.urdf import hand_design, hand_files, talos_files
-from vla_sim.spec import ArmSpec, CameraSpec, KinematicsSpec, RobotSpec
+from vla_sim.spec import ArmSpec, CameraSpec, HandSpace, KinematicsSpec, LinkCapsule, RobotSpec
 from vla_sim.types import Intrinsics
+
+HAND_SPACE = HandSpace(reach_y_m=0.36, intercept_y_m=0.16, wait_x_m=0.25, aside_xy_m=(0.22, 0.34))
+LOWER_LEGS = ("leg_left_4", "leg_right_4", "leg_left_6", "leg_right_6")
+FOREARM_M = 0.42  # of hand and forearm behind the tool
 
 
 @dataclass(frozen=True)
@@ -48,13 +53,21 @@ def talos_spec(control_rate_hz: float = 100.0, hand: str = "gripper") -> RobotSp
     upper = [joint for joint in model.JOINTS if joint.name in model.UPPER_JOINTS]
     intrinsics = Intrinsics.from_fov(model.CAMERA_WIDTH, model.CAMERA_HEIGHT, np.radians(model.CAMERA_FOV_Y_DEG))
     cameras = {"head": CameraSpec("head", intrinsics, depth=True, link=model.CAMERA_LINK)}
-    arms = {side: ArmSpec(f"{side}_tool", model.arm_joints(side), own.opening_m, own.speed_m_s) for side in model.HANDS}
+    arms = {
+        side: ArmSpec(f"{side}_tool", model.arm_joints(side), own.opening_m, own.speed_m_s, length_m=FOREARM_M)
+        for side in model.HANDS
+    }
     kinematics = KinematicsSpec(
         hand_files(own).kinematics, model.FOOT_LINKS, model.SOLE_M, model.WAIST_JOINTS, (-1.2, -0.15), (1.2, 0.38),
-        arms, model.ready_posture(),
+        arms, model.ready_posture(), capsules=_capsules(hand_files(own).full), space=HAND_SPACE,
     )  # fmt: skip
     return RobotSpec(
         "talos", control_rate_hz, model.JOINT_NAMES, model.UPPER_JOINTS, model.HANDS,
         np.array([j.lower_rad for j in upper]), np.array([j.upper_rad for j in upper]),
         np.array([j.speed_rad_s for j in upper]), cameras, kinematics,
     )  # fmt: skip
+
+
+def _capsules(urdf: Path) -> tuple[LinkCapsule, ...]:
+    """Its body for distances between links, without shins and feet: no hand of a standing Talos comes to them."""
+    return tuple(capsule for capsule in body_capsules(urdf) if not capsule.link.startswith(LOWER_LEGS))

@@ -1,6 +1,6 @@
 """The PAL Robotics Talos as data, in one place. Angles rad, lengths m, torques N m, speeds rad/s.
 
-Limits, efforts and speeds are those of `talos_full_v2` in `example-robot-data` (PAL Robotics, LGPL-3.0).
+Limits, efforts and speeds are those of `talos_full_v2` in `example-robot-data` (PAL Robotics, Apache-2.0).
 """
 
 from __future__ import annotations

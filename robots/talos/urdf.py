@@ -5,7 +5,7 @@ What is changed, and why:
 - the root's products of inertia are dropped: PyBullet would take its principal axes for its frame;
 - collision is primitive (boxes and capsules fitted to the meshes), because mesh collision is slow and self-collides;
 - the feet are boxes of 21 x 13 cm, as in the manufacturer's own `talos_full_v2_box`;
-- visuals keep about 5 % of their triangles; those of the right side are mirrored here rather than by a scale of -1;
+- visuals keep a part of their triangles; those of the right side are mirrored here rather than by a scale of -1;
 - its own grippers, linkages of seven joints each, give way to parallel grippers in the same place and direction.
 """
 
@@ -26,7 +26,7 @@ from robots.cache import cached_folder
 from robots.gripper import ParallelGripper
 from robots.talos import model
 from robots.talos.model import GRIPPER, HANDS, PALM_BELOW_WRIST
-from robots.urdf_parts import decimate, example_robot_data, inertial, primitive, strip
+from robots.urdf_parts import example_robot_data, inertial, primitive, strip
 from vla_sim.errors import ConfigError, nearest
 from vla_sim.types import Array
 
@@ -34,6 +34,7 @@ SOURCE, FILE = "talos_data", "robots/talos_full_v2.urdf"
 DESIGNS = {"gripper": GRIPPER}
 PACKAGE = "package:///?example-robot-data/robots/talos_data/"
 OWN_GRIPPER = "gripper_"  # what the names of its links and joints begin with
+KEEP_TRIANGLES, LEAST_TRIANGLES = 0.25, 1500  # of meshes that are coarse as delivered
 SHRINK = 0.85  # of a collision primitive against its mesh's bounding box, so that neighbours do not touch
 BOX_LINKS = ("torso_2", "base_link", "head_2")
 BARE_LINKS = (  # small links inside their neighbours: no collision of their own
@@ -72,11 +73,12 @@ def hand_files(hand: ParallelGripper) -> TalosFiles:
     own = b"".join(Path(str(m.__file__)).read_bytes() for m in (gripper, urdf_parts, model))
     own += Path(__file__).read_bytes() + repr(hand).encode()
     digest = hashlib.sha256(source.read_bytes() + own).hexdigest()[:16]
-    made = cached_folder(f"talos-{digest}", lambda scratch: _build(source, hand, scratch))
+    made = cached_folder(f"talos-{digest}", lambda scratch: build(source, hand, scratch))
     return TalosFiles(made / "talos.urdf", made / "talos_kinematics.urdf")
 
 
-def _build(source: Path, hand: ParallelGripper, folder: Path) -> None:
+def build(source: Path, hand: ParallelGripper, folder: Path) -> None:
+    """Write both models and the meshes into a folder."""
     robot = ET.fromstring(re.sub(r"<!--.*?-->", "", source.read_text(), flags=re.S))
     _keep(robot)
     (folder / "meshes").mkdir()
@@ -122,19 +124,23 @@ def _fix_link(link: ET.Element, source: Path, folder: Path) -> None:
 
 
 def _mesh(element: ET.Element, source: Path, folder: Path) -> Array:
-    """Write a link's mesh with few triangles, mirrored where the URDF scales it by -1; the vertices [n, 3] in full."""
+    """Write a link's mesh with fewer triangles, mirrored where its scale says so; the full one's vertices [n, 3]."""
+    import fast_simplification
     import trimesh
 
     mesh_file = source / re.sub(PACKAGE, "", element.get("filename", ""))
     scale = np.array([float(word) for word in element.get("scale", "1 1 1").split()])
+    mesh: Any = trimesh.load(mesh_file, force="mesh")
+    points, faces = np.asarray(mesh.vertices, dtype=np.float32), np.asarray(mesh.faces)
+    target = max(LEAST_TRIANGLES, int(len(faces) * KEEP_TRIANGLES))
+    if len(faces) > target:
+        points, faces = fast_simplification.simplify(points, faces, target_count=target)
     mirrored = bool(np.prod(scale) < 0)
-    target = folder / "meshes" / f"{mesh_file.stem}{'_mirrored' if mirrored else ''}.stl"
-    vertices = decimate(mesh_file, target) * scale
     if mirrored:
-        mesh: Any = trimesh.load(target, force="mesh")
-        mesh.apply_transform(np.diag([*scale, 1.0]))  # turns the triangles round as well
-        mesh.export(target)
+        faces = faces[:, ::-1]  # outwards stays outwards
+    name = f"{mesh_file.stem}{'_mirrored' if mirrored else ''}.stl"
+    trimesh.Trimesh(points * scale, faces).export(folder / "meshes" / name)
     # PyBullet and Pinocchio both resolve a relative path from the URDF's folder.
-    element.set("filename", f"meshes/{target.name}")
+    element.set("filename", f"meshes/{name}")
     element.attrib.pop("scale", None)
-    return vertices
+    return np.asarray(mesh.vertices, dtype=np.float64) * scale

@@ -1,6 +1,9 @@
 """Every registered environment: gymnasium's checker, determinism, observation modes, verdicts, bad settings."""
 
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -12,18 +15,18 @@ import envs
 from envs import scene
 from envs.actions import action_of, command_of
 from envs.scene import SPACING_M
-from envs.tabletop import TabletopEnv
+from envs.task_env import TaskEnv
 from vla_sim.errors import ConfigError
 from vla_sim.rng import stream
-from vla_sim.types import Command, Mode
+from vla_sim.types import Array, Command, Mode
 
 IDS = sorted(envs.ENTRY_POINTS)
 VARIANTS = [(i, {"obs_mode": m}) for i in IDS for m in ("state", "rgb", "rgbd")]
 
 
-def bare(env: gym.Env[Any, Any]) -> TabletopEnv:
+def bare(env: gym.Env[Any, Any]) -> TaskEnv:
     inner = env.unwrapped
-    assert isinstance(inner, TabletopEnv)
+    assert isinstance(inner, TaskEnv)
     return inner
 
 
@@ -65,7 +68,7 @@ def assert_same(a: dict, b: dict) -> None:
 
 
 def test_different_seeds_differ() -> None:
-    env = envs.make(IDS[0])
+    env = envs.make("VlaSim/PickPlace-v0")
     first = env.reset(seed=1)[0]["target_position"]
     assert not np.array_equal(first, env.reset(seed=2)[0]["target_position"])
     env.close()
@@ -172,3 +175,55 @@ def test_asking_for_an_unknown_camera_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'head'"):
         env.capture("heat")
     env.close()
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_an_episode_does_not_depend_on_the_one_before(env_id: str) -> None:
+    env = envs.make(env_id)
+    env.restart(7)
+    first = [track(env) for _ in range(3)]
+    env.restart(8)
+    track(env)
+    env.restart(7)
+    again = [track(env) for _ in range(3)]
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    env.close()
+
+
+def track(env: TaskEnv) -> Array:
+    """Ten ticks later: joints, and where everything that moves is."""
+    for _ in range(10):
+        env.advance(Command(np.zeros(len(env.robot_spec.upper_joints)), np.ones(2), mode=Mode.HOLD))
+    people = [person.pose() for person in env.world.people]
+    return np.concatenate(
+        [env.robot_state().joints_rad, *(env.world.pose(body)[0] for body in env.world.objects), *people]
+    )
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_two_run_side_by_side_in_processes_of_their_own(env_id: str) -> None:
+    vector = gym.make_vec(env_id, num_envs=2, vectorization_mode="async", vector_kwargs={"shared_memory": True})
+    alone = envs.make(env_id)
+    obs, _ = vector.reset(seed=3)
+    assert_same({name: value[1] for name, value in obs.items()}, alone.reset(seed=4)[0])
+    vector.action_space.seed(0)
+    action = vector.action_space.sample()
+    obs, reward, ended, timed_out, info = vector.step(action)
+    assert obs["joints"].shape == (2, len(alone.robot_spec.joints))
+    assert not ended.any()
+    assert not timed_out.any()
+    assert reward.shape == (2,)
+    assert len(info["instruction"]) == 2
+    vector.close()
+    alone.close()
+
+
+def test_without_pictures_no_mesh_is_loaded() -> None:
+    program = (
+        "import envs, numpy as np; from envs import cameras; from vla_sim.types import Array, Command, Mode\n"
+        "cameras.load_visuals = None\n"
+        "env = envs.make('VlaSim/PickPlace-v0'); env.reset(seed=1); env.scan()\n"
+        "env.advance(Command(np.zeros(17), np.ones(2), mode=Mode.HOLD)); env.close()\n"
+        "import sys; assert 'envs.rendering.raster' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], check=True, capture_output=True)

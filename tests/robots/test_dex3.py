@@ -2,6 +2,8 @@
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pybullet as p
@@ -12,53 +14,57 @@ from hypothesis import strategies as st
 from robots.articulated import Articulated
 from robots.body import Start
 from robots.g1 import G1, model
-from robots.g1.dex3 import JOINTS, LEFT_SIGN, LOWER_RAD, UPPER_RAD, Dex3
+from robots.g1.dex3 import LEFT_SIGN, LOWER_RAD, UPPER_RAD, Dex3
 from robots.g1.urdf import SOURCE, g1_files
 from robots.urdf_parts import example_robot_data
 from vla_sim.catalogue import SHAPES
 from vla_sim.kinematics import BodyModel
+from vla_sim.spec import ArmSpec, RobotSpec
 from vla_sim.stages.grasp import GraspConfig, GraspPlanner
 from vla_sim.stages.motion import Motion
 from vla_sim.stages.skills import MotionConfig, Tick
 from vla_sim.stages.tracking import Estimate
-from vla_sim.types import Array, Command, Detection, ObjectQuery, Plan, PlanStep
+from vla_sim.types import Array, Command, Detection, GraspRequest, ObjectQuery, Plan, PlanStep
 
-HAND = Dex3()
-SPEC = G1("dex3").spec()
+HAND, SPEC = Dex3(), G1("dex3").spec()
 RATE_HZ, TABLE_M, TABLE_EDGE_X = 500.0, 0.70, 0.19
 hands = st.sampled_from(model.HANDS)
 
 
+@cache
 def source() -> ET.Element:
     return ET.parse(example_robot_data(SOURCE, "g1") / "urdf/g1_29dof_with_hand_rev_1_0.urdf").getroot()
 
 
+def source_limits(hand: str, key: str) -> Array:
+    """[7] lower, upper or effort of the finger joints in the manufacturer's file."""
+    limits = {j.get("name"): j.find("limit") for j in source().findall("joint")}
+    found = [limits[name] for name in HAND.joints(hand)]
+    return np.array([float(limit.get(key, "nan")) for limit in found if limit is not None])
+
+
+def arm(hand: str, spec: RobotSpec = SPEC) -> ArmSpec:
+    assert spec.kinematics is not None
+    return spec.kinematics.arms[hand]
+
+
 # -- one grip, seven joints -----------------------------------------------------------------------------------------
-@given(hands, st.floats(-0.5, 1.5))
-def test_no_grip_bends_a_joint_past_the_manufacturers_limits(hand: str, grip: float) -> None:
-    limits = {j.get("name"): j.find("limit") for j in source().findall("joint")} if not LIMITS else LIMITS
-    LIMITS.update(limits)
-    for name, value in zip(HAND.joints(hand), HAND.positions(hand, grip), strict=True):
-        limit = limits[name]
-        assert limit is not None
-        assert float(limit.get("lower", "nan")) <= value <= float(limit.get("upper", "nan"))
-
-
-LIMITS: dict[str | None, ET.Element | None] = {}
-
-
-def test_limits_and_efforts_are_the_manufacturers() -> None:
+def test_joints_limits_and_efforts_are_the_manufacturers() -> None:
+    names = [j.get("name", "") for j in source().findall("joint") if j.get("type") == "revolute"]
+    assert [n for n in names if "_hand_" in n] == [n for hand in model.HANDS for n in HAND.joints(hand)]
     for hand in model.HANDS:
-        found = {j.get("name"): j.find("limit") for j in source().findall("joint")}
-        limits = [found[name] for name in HAND.joints(hand)]
-        lower, upper, effort = (
-            np.array([float(limit.get(key, "nan")) for limit in limits if limit is not None])
-            for key in ("lower", "upper", "effort")
-        )
         ends = np.array([LOWER_RAD, UPPER_RAD]) * (LEFT_SIGN if hand == "left" else 1.0)
-        assert lower == pytest.approx(ends.min(axis=0))
-        assert upper == pytest.approx(ends.max(axis=0))
-        assert all(HAND.efforts(hand)[name] <= most for name, most in zip(HAND.joints(hand), effort, strict=True))
+        assert source_limits(hand, "lower") == pytest.approx(ends.min(axis=0))
+        assert source_limits(hand, "upper") == pytest.approx(ends.max(axis=0))
+        assert np.all([HAND.efforts(hand)[n] for n in HAND.joints(hand)] <= source_limits(hand, "effort"))
+
+
+@given(hands, st.floats(-0.5, 1.5))
+def test_no_grip_bends_a_joint_past_its_limits(hand: str, grip: float) -> None:
+    ends = np.array([LOWER_RAD, UPPER_RAD]) * (LEFT_SIGN if hand == "left" else 1.0)
+    positions = HAND.positions(hand, grip)
+    assert np.all(positions >= ends.min(axis=0))
+    assert np.all(positions <= ends.max(axis=0))
 
 
 @given(hands, st.floats(0, 1))
@@ -66,52 +72,56 @@ def test_the_measured_grip_is_the_commanded_one(hand: str, grip: float) -> None:
     assert HAND.grip(hand, HAND.positions(hand, grip)) == pytest.approx(grip, abs=1e-9)
 
 
+def test_a_finger_that_passes_over_a_low_object_does_not_make_the_hand_look_empty() -> None:
+    positions = HAND.positions("right", 0.7)
+    positions[5:] = HAND.positions("right", 0.0)[5:]
+    assert HAND.grip("right", positions) == pytest.approx(0.7)
+
+
 @given(st.floats(0, 1))
 def test_the_hands_are_mirror_images(grip: float) -> None:
-    """Fingertips of the left hand lie where a mirror at the robot's middle shows those of the right."""
-    tips = {hand: fingertips(hand, grip) for hand in model.HANDS}
-    assert tips["left"] == pytest.approx(tips["right"] * [1, -1, 1], abs=2e-3)
+    left, right = (fingertips(hand, grip) for hand in model.HANDS)
+    assert left == pytest.approx(right * [1, -1, 1], abs=2e-3)
+
+
+@cache
+def with_fingers() -> BodyModel:
+    fingers = tuple(name for hand in model.HANDS for name in HAND.joints(hand))
+    return BodyModel(g1_files("dex3").kinematics, (*model.JOINT_NAMES, *fingers), model.FOOT_LINKS, model.SOLE_M)
 
 
 def fingertips(hand: str, grip: float) -> Array:
-    """[3, 3] thumb, middle and index fingertip in the base frame, arms in a symmetrical posture."""
-    finger_joints = tuple(name for side in model.HANDS for name in HAND.joints(side))
-    key = "tips"
-    if key not in MODELS:
-        MODELS[key] = BodyModel(
-            g1_files("dex3").kinematics, (*model.JOINT_NAMES, *finger_joints), model.FOOT_LINKS, model.SOLE_M
-        )
-    body = MODELS[key]
+    """[3, 3] thumb, middle and index fingertip in the base frame, both hands at `grip`, arms mirror images."""
+    body = with_fingers()
     body.update(np.concatenate([model.ready_posture(), HAND.positions("left", grip), HAND.positions("right", grip)]))
-    links = [f"{hand}_hand_{name}_link" for name in ("thumb_2", "middle_1", "index_1")]
     side = -1.0 if hand == "left" else 1.0
-    ends = np.array([[0, side * 0.045, 0], [0.045, 0, 0], [0.045, 0, 0]])  # along the last joint's link
-    return np.array(
-        [body.pose_link_in_base(body.frame(link)).act(end) for link, end in zip(links, ends, strict=True)]
-    )
-
-
-MODELS: dict[str, BodyModel] = {}
+    ends = {"thumb_2": [0, side * 0.045, 0], "middle_1": [0.045, 0, 0], "index_1": [0.045, 0, 0]}
+    frames = {name: body.pose_link_in_base(body.frame(f"{hand}_hand_{name}_link")) for name in ends}
+    return np.array([frames[name].act(np.array(end, float)) for name, end in ends.items()])
 
 
 # -- the grasp point ------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("hand", model.HANDS)
-def test_fingers_and_thumb_close_across_the_approach(hand: str) -> None:
-    """The tool lies between thumb and fingers, which come together along its y axis, level when x points down ahead."""
-    body = BodyModel(g1_files("dex3").kinematics, model.JOINT_NAMES, model.FOOT_LINKS, model.SOLE_M)
-    body.update(model.ready_posture())
-    tool = body.pose_link_in_base(body.frame(f"{hand}_tool"))
-    opened, closed = (np.array([tool.actInv(tip) for tip in fingertips(hand, grip)]) for grip in (1.0, 0.0))
+def test_thumb_and_fingers_close_across_the_approach(hand: str) -> None:
+    """The tool lies between them, and they come together along its y axis, which is level in a grasp."""
     side = 1.0 if hand == "right" else -1.0
-    gap = [side * (tips[0, 1] - tips[1:, 1].mean()) for tips in (opened, closed)]
-    assert gap[0] > SPEC.kinematics.arms[hand].opening_m  # type: ignore[union-attr]
-    assert gap[1] < 0.03
-    assert side * opened[0, 1] > 0.034 > -0.034 > side * opened[1:, 1].max()  # a mug fits on either side
-    assert np.all(np.abs(closed[:, 1]) < 0.05)
+    tips = {}
+    for grip in (1.0, 0.0):
+        points = fingertips(hand, grip)
+        tool = with_fingers().pose_link_in_base(with_fingers().frame(f"{hand}_tool"))
+        tips[grip] = np.array([tool.actInv(point) for point in points])
+    widest = max(shape.width_m for shape in SHAPES.values() if shape.kind != "tray")
+    assert side * tips[1.0][0, 1] > widest / 2
+    assert side * tips[1.0][1:, 1].max() < -widest / 2
+    across = [side * (tips[grip][0, 1] - tips[grip][1:, 1].mean()) for grip in (1.0, 0.0)]
+    assert across[0] > arm(hand).opening_m
+    assert across[1] < 0.03
+    assert np.abs(tips[1.0][:, 1]).max() < arm(hand).half_width_m
+    assert tips[1.0][:, 0].max() < arm(hand).tip_ahead_m
 
 
 @pytest.mark.parametrize("hand", model.HANDS)
-def test_palm_and_tool_frames_lie_as_on_the_gripper(hand: str) -> None:
+def test_palm_and_tool_frames_lie_to_each_other_as_on_the_gripper(hand: str) -> None:
     for name in ("gripper", "dex3"):
         body = BodyModel(g1_files(name).kinematics, model.JOINT_NAMES, model.FOOT_LINKS, model.SOLE_M)
         body.update(model.ready_posture())
@@ -123,7 +133,7 @@ def test_palm_and_tool_frames_lie_as_on_the_gripper(hand: str) -> None:
 
 # -- the body -------------------------------------------------------------------------------------------------------
 class Table:
-    """The robot before a table with one object on it, in a client of its own."""
+    """The robot before a table, in a client of its own."""
 
     def __init__(self) -> None:
         self.client = p.connect(p.DIRECT)
@@ -158,6 +168,14 @@ class Table:
             p.stepSimulation(**self.on)
         self.ticks += 1
 
+    def gap_m(self, hand: str, joints_rad: Array) -> float:
+        """From the upper arm to the chest with the robot's joints at `joints_rad` [29], at most 0.1 m."""
+        for motor, value in zip(self.body.motors, joints_rad, strict=False):
+            p.resetJointState(self.body.id, motor, value, **self.on)
+        links = (self.body.links[name] for name in (f"{hand}_shoulder_yaw_link", "torso_link"))
+        near = p.getClosestPoints(self.body.id, self.body.id, 0.1, *links, **self.on)
+        return min((point[8] for point in near), default=0.1)
+
 
 @pytest.fixture
 def table() -> Iterator[Table]:
@@ -173,31 +191,45 @@ def test_mass_is_that_of_the_manufacturers_model_with_hands(table: Table) -> Non
     assert ours == pytest.approx(theirs, abs=0.01)
 
 
+def test_a_hand_that_turns_outwards_keeps_its_arm_off_the_chest(table: Table) -> None:
+    """A cube that stands askew: with the whole range of the shoulder the arm would go into the chest."""
+    whole = replace(SPEC, lower_rad=G1().spec().lower_rad, upper_rad=G1().spec().upper_rad)
+    gaps = [table.gap_m("left", cube_posture(spec)) for spec in (whole, SPEC)]
+    assert gaps[0] < 0 < 0.01 < gaps[1]
+
+
+def cube_posture(spec: RobotSpec) -> Array:
+    assert spec.kinematics is not None
+    request = GraspRequest("left", np.array([0.28, 0.26, TABLE_M + 0.033]), (0.5,), 0.12, spec.kinematics.ready_rad,
+                           TABLE_M, np.zeros((0, 4)))  # fmt: skip
+    grasp = GraspPlanner(spec)(request)
+    assert grasp.error_m < 0.002
+    return grasp.posture_rad
+
+
 def test_an_empty_hand_closes_until_it_is_known_to_be_empty(table: Table) -> None:
     ready = model.ready_posture()[12:]
-    for _ in range(100):
+    for _ in range(70):
         table.step(Command(ready, np.array([0.0, 1.0])))
-    closed, opened = table.body.state(1.0).grips
-    assert SPEC.kinematics is not None
-    assert closed * SPEC.kinematics.arms["left"].opening_m / 2 < MotionConfig().empty_m
+    closed, opened = table.body.state(0.7).grips
+    assert closed * arm("left").opening_m / 2 < MotionConfig().empty_m
     assert opened == pytest.approx(1.0, abs=0.02)
 
 
 @pytest.mark.parametrize(("name", "x", "y"), [("cube", 0.31, 0.22), ("bottle", 0.33, -0.28)])
 def test_it_takes_an_object_by_friction_alone(table: Table, name: str, x: float, y: float) -> None:
     thing = table.put(name, x, y)
-    before = p.getNumConstraints(**table.on)
-    take(table, ObjectQuery(name, "red"), thing)
+    assert take(table, ObjectQuery(name, "red"), thing) == 1
     lifted = p.getBasePositionAndOrientation(thing, **table.on)[0][2] - SHAPES[name].height_m / 2 - TABLE_M
     assert lifted > 0.08
     touching = {contact[3] for contact in p.getContactPoints(table.body.id, thing, **table.on)}
     hand = table.body.hands["left" if y > 0 else "right"]
     assert len(touching & {table.body.links[link] for link in (hand.palm, *hand.fingers)}) >= 2
-    assert p.getNumConstraints(**table.on) == before == 0
+    assert p.getNumConstraints(**table.on) == 0
 
 
-def take(table: Table, query: ObjectQuery, thing: int) -> None:
-    """The stack's own hands, guided by the truth; then a second of holding."""
+def take(table: Table, query: ObjectQuery, thing: int) -> int:
+    """The stack's own hands, guided by the truth; then half a second of holding. Returns the attempts."""
     motion, planner, shape = Motion(SPEC), GraspPlanner(SPEC, GraspConfig()), SHAPES[query.shape]
     motion.reset(table.body.state(0.0))
     motion.start(Plan((PlanStep("perceive", "locate", query), PlanStep("manipulate", "pick", query))))
@@ -214,11 +246,6 @@ def take(table: Table, query: ObjectQuery, thing: int) -> None:
         table.step(motion.command())
     assert motion.outcome is not None
     assert motion.outcome.success, motion.outcome.reason
-    for _ in range(100):
+    for _ in range(50):
         table.step(motion.command())
-
-
-def test_joints_are_named_as_the_manufacturer_does() -> None:
-    names = [j.get("name", "") for j in source().findall("joint") if j.get("type") == "revolute"]
-    assert [n for n in names if "_hand_" in n] == [n for hand in model.HANDS for n in HAND.joints(hand)]
-    assert len(JOINTS) == 7
+    return motion.attempts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from vla_sim.errors import ConfigError, SpecMismatch
+from vla_sim.mapping import read
 from vla_sim.spec import RobotSpec
-from vla_sim.stages.safety import RULES, Intervention, SafetyConfig, SafetyFilter
+from vla_sim.stages.safety import RULES, Intervention, Rule, SafetyConfig, SafetyFilter
 from vla_sim.types import Array, Command, Mode, RobotState
 
 JOINTS = ("hip", "shoulder", "elbow", "wrist")
@@ -218,7 +219,7 @@ ages = st.none() | wild
 
 
 @given(commands, previous_commands, ages, points, st.sampled_from([None, tools]))
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_what_goes_out_is_finite_inside_and_slow(
     wanted: Command, previous: Command, age_s: float | None, points_in_base: Array, kinematics: Any
 ) -> None:
@@ -279,9 +280,28 @@ def test_wrong_points_are_mismatches(shape: tuple[int, ...]) -> None:
         ({"workspace_upper_m": (1.0, 1.0, float("nan"))}, "workspace_upper_m"),
         ({"floor_m": 2.0}, "floor_m"),
         ({"max_command_age_s": 0.0}, "max_command_age_s"),
+        ({"self_distance_m": -0.01}, "self_distance_m"),
+        ({"braking": {"deceleration_m_s2": 0.0}}, "braking.deceleration_m_s2"),
+        ({"obstacles": {"highest_m": 0.01}}, "obstacles.highest_m"),
+        ({"obstacles": {"docking_radius_m": 0.5}}, "obstacles.docking_radius_m"),
+        ({"zones": {"clearance_m": float("inf")}}, "zones.clearance_m"),
+        ({"tip_over": {"margin_m": -1.0}}, "tip_over.margin_m"),
+        ({"separation": {"arm_least": 0.1}}, "separation.arm_least"),
     ],
 )
 def test_impossible_settings_are_configuration_errors(settings_: dict[str, Any], key: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        SafetyConfig(**settings_)
-    assert caught.value.key == key
+        read(SafetyConfig, settings_, "safety")
+    assert caught.value.key == f"safety.{key}"
+
+
+def test_settings_are_read_as_deep_as_they_go() -> None:
+    config = read(
+        SafetyConfig, {"self_distance_m": 0.03, "obstacles": {"margin_m": 0.2}, "tip_over": {"margin_m": 0.01}}
+    )
+    assert (config.self_distance_m, config.obstacles.margin_m, config.tip_over.margin_m) == (0.03, 0.2, 0.01)
+    assert config.zones == SafetyConfig().zones
+
+
+def test_every_rule_is_listed_once() -> None:
+    assert get_args(Rule) == RULES

@@ -22,27 +22,26 @@ from vla_sim.errors import ConfigError, nearest
 FRAME_BUFFER = 5  # newest frames kept for whoever comes late
 RGB_BYTES, RAW_DEPTH_BYTES, DEPTH_BYTES = 3, 2, 4  # a pixel: colour; depth as sensors send it; depth in memory
 # JPEG with full chroma by quality: bytes for each pixel, bytes for each pixel of the side (the square root of the
-# area), ms of one core for a megapixel. Fitted to 12 frames each of the head's camera and the one in the room at
-# PickPlace and PickMoving, 160 x 120 to 1280 x 960, noise of 5 grey levels: within 1 % of the mean from quality 50,
-# 7 % below. Times: OpenCV on one core of an AMD EPYC server, not of a robot's computer.
+# area), ms of one core for a megapixel. Fitted to 60 frames of the head's and a wrist's camera in five tasks at tables
+# and in rooms, 320 x 240 to 1280 x 960, noise of 5 grey levels: within 10 % at quality 90 and above, 14 % from 80, 22 %
+# below, where the scene's edges weigh more. Times: OpenCV on one core of an AMD EPYC server, not a robot's computer.
 JPEG: dict[int, tuple[float, float, float]] = {
-    1: (0.022, 5.27, 4.7),
-    30: (0.026, 12.2, 5.1),
-    50: (0.037, 14.9, 5.2),
-    70: (0.071, 18.1, 5.4),
-    80: (0.121, 19.9, 5.7),
-    85: (0.166, 21.6, 6.0),
-    90: (0.262, 24.0, 6.4),
-    92: (0.356, 24.9, 6.5),
-    95: (0.640, 26.1, 7.6),
-    98: (1.138, 28.5, 9.3),
-    100: (1.777, 31.7, 10.6),
+    1: (0.024, 3.64, 4.6),
+    30: (0.029, 8.35, 4.7),
+    50: (0.038, 10.6, 4.9),
+    70: (0.067, 14.8, 5.2),
+    80: (0.118, 16.6, 5.6),
+    85: (0.163, 18.4, 5.7),
+    90: (0.259, 21.6, 6.2),
+    92: (0.356, 22.1, 6.4),
+    95: (0.640, 23.6, 7.3),
+    98: (1.137, 25.9, 8.9),
+    100: (1.776, 29.1, 10.3),
 }
 # 16-bit PNG (compression 1) of depth in quarter millimetres whose noise is 2 mm at 0.7 m and grows with the square of
 # the distance: bytes for each pixel that sees something 1 m away, what each doubling of the distance adds to them (two
 # bits of noise), bytes for each pixel of the side, ms of one core for a megabyte of PNG. Fitted to 120 frames of four
-# cameras in five tasks at tables and in rooms, 0.3 to 3.7 m away, 320 x 240 to 1280 x 960: within 7 %. JPEG is within
-# 12 % there.
+# cameras in the same tasks and sizes, 0.3 to 3.7 m away: within 7 %.
 PNG_1M, PNG_DOUBLING, PNG_SIDE, PNG_MS_PER_MB = 1.157, 0.248, 18.4, 34.5
 COPY_MS = 0.35  # a megapixel of colour and depth from the driver into the buffer; measured as above
 STAGES = {"detection": "perception", "navigation": "navigation"}  # who looks at the images of a purpose
@@ -285,7 +284,9 @@ class _Limit(NamedTuple):
         options = (_smaller(self.streams[worst]), _slower(self.streams[worst], control_rate_hz))
         nearest_fits = (self._first_within(left, choices, jpeg_quality) for choices in options)
         fits = [text for text in nearest_fits if text]
-        hint = f"what fits: {' or '.join(fits)}" if fits else "the others alone take too much: leave one out"
+        hint = (
+            f"what fits: {' or '.join(fits)}" if fits else "nothing smaller fits: leave a stream out or raise the limit"
+        )
         raise ConfigError(f"cameras.streams.{worst}", problem, hint)
 
     def _share(self, stream: Stream, jpeg_quality: int) -> float:
@@ -314,4 +315,4 @@ def _slower(stream: Stream, control_rate_hz: float | None) -> Iterator[tuple[str
     for ticks in range(every + 1, every * 100):
         rate: Fraction = control / ticks
         if (rate * 1000).denominator == 1:  # it can be written down
-            yield f"{float(rate):g} Hz", replace(stream, rate_hz=float(rate))
+            yield f"{float(rate):.10g} Hz", replace(stream, rate_hz=float(rate))

@@ -69,6 +69,7 @@ class GoTo(LegSkill):
         return "walk"
 
     def _walk(self, tick: Tick) -> str | None:
+        self.arms.approach(self.arms.tucked_rad)
         if self.walk.status == "no_way":
             self.walk.stop()
             self.end(False, "no_way")
@@ -92,6 +93,7 @@ class Follow(LegSkill):
     first_phase = "follow"
 
     def _follow(self, tick: Tick) -> str | None:
+        self.arms.approach(self.arms.tucked_rad)
         if self.walk.goal is None:
             self._go(tick, self.walk.heading_in_site(tick.state), "follow")
         return None
@@ -117,7 +119,8 @@ class StepUp(LegSkill):
         return self.phase in ("look", "aside")
 
     def _look(self, tick: Tick) -> str | None:
-        if not self._resting(tick):
+        ready = self.arms.approach(self.arms.ready_rad)
+        if not (self._resting(tick) and ready):
             return None
         estimate = tick.estimates.get(str(self.query))
         if estimate is not None and self.elapsed_s(tick) > LOOK_S + SETTLE_S:
@@ -182,6 +185,7 @@ class StepUp(LegSkill):
         if not self._resting(tick) and self.elapsed_s(tick) < 4.0:
             return None
         if self._docked(tick) or self._docks >= DOCK_TRIES:
+            self.arms.begin_anew(tick.state)
             self.end(True)
             return None
         return "dock"

@@ -14,9 +14,6 @@ from vla_sim.types import Array, Grasp, GraspRequest
 ROTATION_WEIGHT_M = 0.05  # metres that one radian of error is worth
 YAW_WEIGHT_M = 0.002  # metres that one radian away from the first choice is worth
 TRIED_RAD, TRIED_WEIGHT_M = 0.1, 0.004  # metres that a direction loses when it has failed before
-HAND_HALF_WIDTH_M = 0.065  # of the open hand
-FINGER_AHEAD_M, FINGER_BELOW_M = 0.02, 0.021  # fingertips ahead of the tool and their underside below it
-ARM_LENGTH_M = 0.30  # of hand and forearm behind the tool that can touch something
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,7 @@ class GraspPlanner:
         self._ik = ArmIK(spec)
         assert spec.kinematics is not None
         self._ready = spec.kinematics.ready_rad
+        self._arms = spec.kinematics.arms
         self._chain = {hand: self._ik.chain(hand) for hand in spec.hands}
         self.config = config or GraspConfig()
 
@@ -60,15 +58,16 @@ class GraspPlanner:
         """How deep the hand, coming in from `yaw`, would reach into an obstacle, m; 0 when it is clear of all."""
         if not len(request.obstacles):
             return 0.0
+        arm = self._arms[request.hand]
         ahead = np.array([np.cos(yaw), np.sin(yaw)])
         offset = request.obstacles[:, :2] - request.point_in_base[:2]
         behind = -offset @ ahead
         aside = np.abs(offset @ np.array([-ahead[1], ahead[0]]))
         radius = request.obstacles[:, 2]
-        nearest = np.clip(behind, -FINGER_AHEAD_M, ARM_LENGTH_M)  # the place on the hand's axis beside the obstacle
-        gap = np.hypot(np.maximum(aside - HAND_HALF_WIDTH_M, 0.0), behind - nearest) - radius
+        nearest = np.clip(behind, -arm.tip_ahead_m, arm.length_m)  # the place on the hand's axis beside the obstacle
+        gap = np.hypot(np.maximum(aside - arm.half_width_m, 0.0), behind - nearest) - radius
         rise = np.tan(np.radians(self.config.pitch_deg))
-        underside = request.point_in_base[2] - FINGER_BELOW_M + (np.maximum(behind - radius, 0.0)) * rise
+        underside = request.point_in_base[2] - arm.tip_below_m + (np.maximum(behind - radius, 0.0)) * rise
         deep = np.where(underside < request.obstacles[:, 3], np.maximum(-gap, 0.0), 0.0)
         return float(deep.max())
 

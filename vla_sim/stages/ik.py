@@ -37,6 +37,7 @@ class ArmIK:
         if spec.kinematics is None:
             raise ValueError(f"robot {spec.name!r} has no kinematic model to reach with")
         k = spec.kinematics
+        self.space = k.space
         self.model = BodyModel(k.urdf, spec.joints, k.foot_links, k.sole_m)
         self._tool = {hand: self.model.frame(arm.tool_link) for hand, arm in k.arms.items()}
         self._chain = {
@@ -52,6 +53,9 @@ class ArmIK:
         upper = [spec.upper_joints.index(name) for name in k.arms[hand].joints]
         low = np.concatenate((spec.lower_rad[upper] + LIMIT_MARGIN_RAD, k.waist_lower_rad))
         high = np.concatenate((spec.upper_rad[upper] - LIMIT_MARGIN_RAD, k.waist_upper_rad))
+        for name, least, most in k.arms[hand].working_rad:
+            i = k.arms[hand].joints.index(name)
+            low[i], high[i] = max(low[i], least), min(high[i], most)
         return low, high
 
     def chain(self, hand: str) -> Index:

@@ -154,6 +154,10 @@ class Motion:
         """The targets the skill has set."""
         return Command(self._arms.targets_rad[self._upper].copy(), self._arms.grips.copy(), self._velocity.copy())
 
+    def accept(self, sent: Command) -> None:
+        """What safety made of the command: the arms go on from there, instead of running ahead of it."""
+        self._arms.targets_rad[self._upper] = sent.joints_rad
+
     def tools_in_base(self, state: RobotState, joints_rad: Array) -> Array:
         """[n_hands, 3] where the tools would be with the upper-body targets [n_upper], legs as measured."""
         q = state.joints_rad.copy()

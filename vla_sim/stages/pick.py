@@ -10,11 +10,7 @@ from vla_sim.stages.skills import Arms, Skill, Tick, obstacles
 from vla_sim.stages.tracking import Estimate
 from vla_sim.types import Array, GraspRequest, ObjectQuery
 
-CLEARANCE_M = 0.21  # of the tool above the support while it crosses the table
 STATIC_GATE_M = 0.03  # a resting object does not jump further than this
-REACH_Y_M = 0.31  # an object coming closer is reachable from here on
-INTERCEPT_Y_M = 0.12  # where a moving object is best taken
-WAIT_X_M = 0.19  # where the hand waits for it, out of the camera's line to it
 YAWS_ROUND_DEG = (0.0, 15.0, 30.0, -15.0, -30.0, 45.0, -45.0)  # positive: turned towards the middle
 YAWS_FACE_DEG = (0.0, 12.0, -12.0)  # off a cube's face: closing fingers turn it
 YAW_MAX_RAD = np.radians(62)
@@ -77,7 +73,7 @@ class Pick(Skill):
                 self.end(False, "not_seen")
             return None
         hand = "left" if self._goal[1] > 0 else "right"
-        if estimate.moving and abs(self._goal[1]) > REACH_Y_M:
+        if estimate.moving and abs(self._goal[1]) > self.arms.ik.space.reach_y_m:
             self._wait_beside(tick, hand)
             return None
         if elapsed < self.config.look_s:
@@ -90,16 +86,16 @@ class Pick(Skill):
 
     def _wait_beside(self, tick: Tick, hand: str) -> None:
         side = 1.0 if hand == "left" else -1.0
-        servo = self.arms.use(hand, tick.state)
+        servo, space = self.arms.use(hand, tick.state), self.arms.ik.space
         _, rotation = self.arms.ready_tool(hand)
-        beside = np.array([WAIT_X_M, side * INTERCEPT_Y_M, self._support_m + 0.20])
+        beside = np.array([space.wait_x_m, side * space.intercept_y_m, self._support_m + space.hover_m])
         servo.track(tick.state, self.arms.targets_rad, beside, rotation)
 
     def _grasp_request(self, tick: Tick, estimate: Estimate, hand: str) -> GraspRequest:
         side = 1.0 if hand == "left" else -1.0
         point = self._goal.copy()
         if estimate.moving:
-            point[1] = side * INTERCEPT_Y_M
+            point[1] = side * self.arms.ik.space.intercept_y_m
         if SHAPES[self.query.shape].round:
             yaws = [-side * np.radians(yaw) for yaw in YAWS_ROUND_DEG]
         else:
@@ -147,7 +143,7 @@ class Pick(Skill):
         high = norm(self.arms.servo.position[:2] - goal[:2]) > 0.05
         if high:
             goal = goal.copy()
-            goal[2] = max(goal[2], self._support_m + CLEARANCE_M)
+            goal[2] = max(goal[2], self._support_m + self.arms.ik.space.cross_m)
         tool = self._track(tick, goal, self._velocity, settle=not moving)
         if self.arms.servo.pushed_m > BLOCKED_M:
             return self._give_way(tool)

@@ -9,7 +9,6 @@ from vla_sim.stages.servo import norm
 from vla_sim.stages.skills import Arms, Skill, Tick, highest_on_way, obstacles
 from vla_sim.types import Array, GraspRequest, ObjectQuery
 
-CARRY_M = 0.14  # of the tool above the support while it crosses the table
 CLEAR_SIDE_M, CLEAR_BELOW_M = 0.10, 0.03  # what is carried passes this far over anything this near its way
 TRAY_FLOOR_M, DROP_M = 0.005, 0.008
 TOWARDS_HAND_M = 0.03  # beside the tray's middle, on the hand's own side
@@ -55,7 +54,8 @@ class Place(Skill):
             )  # fmt: skip
             way = self.arms.servo.position, self._spot
             top = highest_on_way(self.request.obstacles, *way, width_m=CLEAR_SIDE_M)
-            self._over_m = max(self._support_m + CARRY_M, top + CLEAR_BELOW_M + self.arms.held_height_m)
+            over_m = self._support_m + self.arms.ik.space.carry_m
+            self._over_m = max(over_m, top + CLEAR_BELOW_M + self.arms.held_height_m)
         return None
 
     def _hold_still(self, tick: Tick) -> None:
@@ -112,7 +112,8 @@ class Place(Skill):
         assert self.arms.servo is not None
         side = 1.0 if self.arms.servo.hand == "left" else -1.0
         self.arms.servo.posture_rad = None
-        goal = np.array([0.17, side * 0.20, self._support_m + 0.20])
+        x, y = self.arms.ik.space.aside_xy_m
+        goal = np.array([x, side * y, self._support_m + self.arms.ik.space.hover_m])
         self._track(tick, goal)
         return "home" if norm(self.arms.servo.position - goal) < 0.03 or self.elapsed_s(tick) > 2.0 else None
 

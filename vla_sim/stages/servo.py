@@ -42,6 +42,8 @@ class ArmServo:
         self.hand, self.config = hand, config
         self._ik, self._period_s = ik, 1.0 / spec.control_rate_hz
         self._chain, self._arm = ik.chain(hand), ik.arm_size[hand]
+        own_rad_s = spec.velocity_rad_s[[spec.upper_joints.index(spec.joints[i]) for i in self._chain]]
+        self._step_rad = np.minimum(config.joint_speed_rad_s, own_rad_s) * self._period_s
         start = ik.tool_in_base(hand, state.commanded_rad)
         self.position, self.rotation = start.translation.copy(), start.rotation.copy()
         self.velocity = np.zeros(3)
@@ -123,5 +125,4 @@ class ArmServo:
             solved = self._ik.solve(
                 self.hand, goal, self.rotation, q, waist=False, posture_rad=self.posture_rad
             ).joints_rad
-        limit = c.joint_speed_rad_s * dt
-        targets_rad[chain] += np.clip(solved[chain] - targets_rad[chain], -limit, limit)
+        targets_rad[chain] += np.clip(solved[chain] - targets_rad[chain], -self._step_rad, self._step_rad)

@@ -30,6 +30,7 @@ class MotionConfig:
     empty_m: float = 0.012  # finger position below which nothing is between the fingers
     lift_m: float = 0.12
     lift_hold_s: float = 1.5
+    posture_rad_s: float = 1.2  # of each joint on the way to a posture
     staging_m: float = 0.45  # from a table's edge to the feet, where the robot looks before it steps up
     edge_m: float = 0.19  # from a table's edge to the feet at work
     hand_side_m: float = 0.25  # to the side of the middle is where a hand works best
@@ -62,6 +63,7 @@ class Arms:
         self.spec, self.config = spec, config
         self.ik = ArmIK(spec)
         self.period_s = 1.0 / spec.control_rate_hz
+        self._upper = spec.upper_index
         self.servo: ArmServo | None = None
         self.targets_rad = np.zeros(len(spec.joints))
         self.grips = np.ones(len(spec.hands))
@@ -84,6 +86,31 @@ class Arms:
     def hand_index(self) -> int:
         assert self.servo is not None
         return self.spec.hands.index(self.servo.hand)
+
+    def approach(self, posture_rad: Array) -> bool:
+        """One period of all upper joints towards a posture [n]; whether they are there."""
+        off = posture_rad[self._upper] - self.targets_rad[self._upper]
+        step = self.config.posture_rad_s * self.period_s
+        self.targets_rad[self._upper] += np.clip(off, -step, step)
+        return bool(np.abs(off).max() <= step)
+
+    @property
+    def tucked_rad(self) -> Array:
+        """[n] the posture to walk in."""
+        kinematics = self.spec.kinematics
+        assert kinematics is not None
+        return kinematics.ready_rad if kinematics.tucked_rad is None else kinematics.tucked_rad
+
+    @property
+    def ready_rad(self) -> Array:
+        """[n] the posture to begin work in."""
+        assert self.spec.kinematics is not None
+        return self.spec.kinematics.ready_rad
+
+    def begin_anew(self, state: RobotState) -> None:
+        """Let the servo take the arm where a posture has brought it."""
+        if self.servo is not None:
+            self.servo = ArmServo(self.servo.hand, self.spec, self.ik, state, self.config.servo)
 
     def ready_tool(self, hand: str) -> tuple[Array, Array]:
         """Position [3] and rotation [3, 3] of a tool in base in the ready posture."""

@@ -32,7 +32,7 @@ def stand_reference(c: Array, e: Array, g: Array) -> None:
     for i in range(2):
         middle = mx if i == 0 else my
         goal = middle - c.stand_com_gain * (e.com[i] - middle)
-        g.com_velocity[i] = clip((goal - g.com[i]) * 3.0, -0.1, 0.1)
+        g.com_velocity[i] = clip((goal - g.com[i]) * 3.0, -c.stand_com_m_s, c.stand_com_m_s)
         g.com[i] += g.com_velocity[i] * PERIOD_S
 
 

@@ -30,10 +30,13 @@ class WalkerConfig:
     sink_m_s: float = 0.25  # and back, before it steps
     step_width_m: float = 0.20  # between the feet's middles
     step_height_m: float = 0.06  # of the swing foot at its highest
+    swing_up: float = 0.45  # part of a step in which the swing foot rises
+    swing_down: float = 0.5  # ... and comes down
     accel_ahead_m_s2: float = 0.4  # how fast the commanded velocity is taken up
     accel_aside_m_s2: float = 0.3
     accel_turn_rad_s2: float = 0.8
     halt_accel_m_s2: float = 4.0  # how fast it is given up in an emergency
+    halt_step_time_s: float = 0.35  # nominal step time in an emergency
     dead_band: float = 0.02  # m/s and rad/s: slower commands mean standing still
 
     # Footholds, relative to the standing foot
@@ -79,8 +82,12 @@ class WalkerConfig:
     path_aside_max_m_s: float = 0.20
     foot_follow_per_tick: float = 0.05  # the standing foot's place follows the estimate
 
+    height_follow_per_tick: float = 0.02  # ... and so does its height
+    ground_follow_per_tick: float = 0.01  # height of the floor that the centre of mass is held above
+
     # Standing
     stand_com_gain: float = 0.3
+    stand_com_m_s: float = 0.04  # fastest it creeps
     shift_time_s: float = 0.6  # of the weight towards the first standing foot
     shift_short: float = 0.35  # of its way left out
     balance_from_m: float = 0.03  # error of the divergent component at which standing becomes balancing
@@ -97,7 +104,7 @@ class WalkerConfig:
     velocity_rate_per_s: float = 8.0
     position_rate_per_s: float = 10.0
     contact_n: float = 30.0  # load from which a foot stands
-    floor_pull: float = 0.1  # of a landing foot's height towards the floor the robot started on, against drift
+    floor_pull: float = 0.3  # of a landing foot's height towards the floor the robot started on, against drift
     contact_age_s: float = 0.04  # before its odometry counts in full
     slip_m_s: float = 0.07  # a foot this much faster than the others counts half
     calibration_s: float = 10.0  # of standing still before the start, over which biases are averaged

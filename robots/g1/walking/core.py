@@ -74,7 +74,7 @@ def _tick(tree: Array, c: Array, noise: Array, s: Array, sensors: Array, e: Arra
     estimate(tree, c, s, e, work)
     w = frequency(g.height)
     observe(c, w, e, g)
-    follow_feet(c, e, g)
+    follow_feet(c, s, e, g)
     follow_command(c, s, e, g)
     swing_yaw = act(c, w, s, e, g)
     change_height(c, g)

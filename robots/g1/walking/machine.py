@@ -52,14 +52,21 @@ def follow_command(c: Array, s: Array, e: Array, g: Array) -> None:
 
 
 @compiled
-def follow_feet(c: Array, e: Array, g: Array) -> None:
-    """The standing foot is where the estimate sees it, not where it was sent."""
-    if g.mode != STEP:
-        return
-    f = g.stance
-    for i in range(2):
-        g.foot[f, i] += c.foot_follow_per_tick * (e.sole[f, i] - g.foot[f, i])
-    g.foot_yaw[f] += c.foot_follow_per_tick * wrap(e.sole_yaw[f] - g.foot_yaw[f])
+def follow_feet(c: Array, s: Array, e: Array, g: Array) -> None:
+    """Standing feet are where the estimate sees them, not where they were sent; one without load feels downwards."""
+    for f in range(2):
+        if g.mode == STEP and f != g.stance:
+            continue
+        if g.mode == STEP:
+            for i in range(2):
+                g.foot[f, i] += c.foot_follow_per_tick * (e.sole[f, i] - g.foot[f, i])
+            g.foot_yaw[f] += c.foot_follow_per_tick * wrap(e.sole_yaw[f] - g.foot_yaw[f])
+            if s.feet[f] > c.landing_n:
+                g.foot[f, 2] += c.height_follow_per_tick * (e.sole[f, 2] - g.foot[f, 2])
+            elif g.foot[f, 2] > e.sole[f, 2] - c.search_max_m:
+                g.foot[f, 2] -= c.search_m_s * PERIOD_S
+    floor = g.foot[g.stance, 2] if g.mode == STEP else 0.5 * (g.foot[0, 2] + g.foot[1, 2])
+    g.ground += c.ground_follow_per_tick * (floor - g.ground)
 
 
 @compiled
@@ -136,7 +143,7 @@ def _shift(c: Array, w: float, g: Array) -> None:
 @compiled
 def _step(c: Array, w: float, s: Array, e: Array, g: Array) -> float:
     t = g.time - g.since
-    plan_step(c, w, g, t)
+    plan_step(c, w, g, t, s.halt > 0)
     step_reference(c, w, e, g, t)
     swing_yaw = swing_foot(c, g, t)
     g.swings = 1.0

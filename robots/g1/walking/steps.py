@@ -60,9 +60,10 @@ def best_step(
 
 
 @compiled
-def plan_step(c: Array, w: float, g: Array, t: float) -> None:
+def plan_step(c: Array, w: float, g: Array, t: float, halts: bool) -> None:
     """Within a step: choose time and foothold anew, and let the one in force follow."""
-    now = clip(c.step_time_s, t + 0.02, c.step_time_max_s) if g.retimed == 0 else g.step_time
+    usual = c.halt_step_time_s if halts else c.step_time_s
+    now = clip(usual, t + 0.02, c.step_time_max_s) if g.retimed == 0 or halts else g.step_time
     when, x, y, _ = best_step(
         c, w, g.foot, g.stance, g.yaw, g.yaw_next, t, g.dcm, g.cop_before, g.swing, g.goal_velocity[0],
         g.goal_velocity[1], now,

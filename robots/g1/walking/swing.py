@@ -1,4 +1,4 @@
-"""The swing foot: a quintic re-planned each tick towards a foothold that may move, and a bump in height."""
+"""The swing foot: a quintic re-planned each tick towards a foothold that may move, and a plateau in height."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def swing_foot(c: Array, g: Array, t: float) -> float:
 
 @compiled
 def _height(c: Array, g: Array, t: float) -> None:
-    """From where it lifted to the standing foot's height over a bump; late, it feels downwards for the floor."""
+    """From where it lifted to the standing foot's height over a plateau; late, it feels downwards for the floor."""
     p = g.phase
     lift = g.lift_height + (g.foot[g.stance, 2] - g.lift_height) * smooth(p / TURNED_AT)
-    g.swing[2] = lift + c.step_height_m * 16.0 * p * p * (1.0 - p) * (1.0 - p)
+    g.swing[2] = lift + c.step_height_m * smooth(p / c.swing_up) * smooth((1.0 - p) / c.swing_down)
     if t > g.step_time:
         g.swing[2] -= min((t - g.step_time) * c.search_m_s, c.search_max_m)

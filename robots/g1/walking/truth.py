@@ -17,7 +17,7 @@ class Truth:
     position: Array  # [3] pelvis frame, m
     quaternion: Array  # [4] x y z w
     joints: Array  # [n] rad
-    load: Array  # [2] vertical force on the left and the right foot, N
+    load: Array  # [2] vertical force on the left and the right foot, N, mean over the tick
 
 
 class TruthReader:
@@ -27,6 +27,17 @@ class TruthReader:
     def __init__(self, client: int, body: int, motors: list[int], feet: tuple[int, int], offset: Array) -> None:
         self._on = {"physicsClientId": client}
         self._body, self._motors, self._feet, self._offset = body, list(motors), feet, np.asarray(offset)
+        self._sum, self._samples = [0.0, 0.0], 0
+
+    def add_load(self) -> None:
+        """Call after each physics step between two `read`s: the feet's load is then the mean over the tick.
+
+        Motors whose targets change once a tick kick in its first physics step: sampled once a tick, the load would be
+        that of a fixed phase of the kick, off by as much as itself.
+        """
+        for side, foot in enumerate(self._feet):
+            self._sum[side] += self._load(foot)
+        self._samples += 1
 
     def read(self, into: Truth) -> None:
         """Fill the arrays with the state after the last physics step."""
@@ -39,7 +50,9 @@ class TruthReader:
         into.quaternion[:] = quaternion
         states = p.getJointStates(self._body, self._motors, **self._on)
         into.joints[:] = [state[0] for state in states]
-        into.load[:] = [self._load(foot) for foot in self._feet]
+        self.add_load()
+        into.load[:] = self._sum[0] / self._samples, self._sum[1] / self._samples
+        self._sum, self._samples = [0.0, 0.0], 0
 
     def _load(self, foot: int) -> float:
         """Upward force on a foot from whatever is not the robot itself."""

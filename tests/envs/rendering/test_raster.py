@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +18,10 @@ from hypothesis import strategies as st
 from scipy.spatial import Delaunay
 from scipy.spatial.transform import Rotation
 
-from envs.rendering.camera import Image, Light, RasterRenderer, look_at
+from envs.rendering.camera import Image, Light, RasterRenderer, look_at, resized
 from envs.rendering.meshes import Mesh, box, grid, sphere
 from envs.rendering.scene import RenderScene, SceneBuilder
+from vla_sim.errors import ConfigError
 from vla_sim.types import Array, Intrinsics
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -280,7 +283,7 @@ def test_look_at_centres_its_target() -> None:
 PICTURE = """
 import hashlib, math
 import numpy as np
-from envs.rendering.camera import RasterRenderer, look_at
+from envs.rendering.camera import RasterRenderer, look_at, resized
 from envs.rendering.meshes import box, cylinder, grid, sphere
 from envs.rendering.scene import SceneBuilder
 from vla_sim.types import Intrinsics
@@ -308,3 +311,110 @@ def test_two_processes_draw_the_same_bits(tmp_path: Path) -> None:
         answers.append(done.stdout.split())
     assert answers[0] == answers[1]
     assert answers[0][1:] == ["-1", "0", "1", "2", "3"]  # every part is in the picture, and some sky
+
+
+@few
+@given(seeds)
+def test_pieces_out_of_sight_change_nothing(seed: int) -> None:
+    """What is culled would not have been drawn: as one piece, which is seen, the same scene has the same bits."""
+    rng = np.random.default_rng(seed)
+    lens = Intrinsics(48, 40, 45.0, 30.0, 20.0, 24.0)
+    camera = random_camera(rng, [-1, -1, -1], [1, 1, 1])
+    solids = []
+    for _ in range(12):
+        pose = random_camera(rng, [-3, -3, -3], [3, 3, 3])
+        solid = (
+            box(rng.uniform(0.05, 0.6, 3).tolist())
+            if rng.random() < 0.5
+            else sphere(float(rng.uniform(0.05, 0.6)), 10, 6)
+        )
+        solids.append(Mesh(solid.moved(pose).vertices, np.concatenate((solid.faces, solid.faces[:, ::-1]))))
+    starts = np.cumsum([0, *(len(s.vertices) for s in solids)])
+    faces = np.concatenate([s.faces + start for s, start in zip(solids, starts, strict=False)]).astype(np.int32)
+    whole = Mesh(np.concatenate([s.vertices for s in solids]), faces)
+    for near_m, far_m in ((0.02, math.inf), (0.8, 2.5)):
+        renderers = [
+            RasterRenderer(scene, near_m=near_m, far_m=far_m) for scene in (scene_of(*solids), scene_of(whole))
+        ]
+        many, one = (r.render(lens, camera, np.tile(np.eye(4), (len(r.scene.keys), 1, 1))) for r in renderers)
+        assert np.array_equal(many.depth_m, one.depth_m)
+        assert np.array_equal(many.rgb, one.rgb)
+        assert np.array_equal(many.segmentation < 0, one.segmentation < 0)
+
+
+def test_what_was_out_of_sight_is_drawn_when_it_comes_into_it() -> None:
+    """Nothing of an earlier picture is left in the buffers of what was skipped."""
+    scene = scene_of(box((0.2, 0.2, 0.2)), sphere(0.3))
+    poses = np.tile(np.eye(4), (2, 1, 1))
+    poses[0, 2, 3], poses[1, :3, 3] = 2.0, (9.0, 0.0, 1.0)
+    renderer = RasterRenderer(scene)
+    assert set(np.unique(renderer.render(SMALL, HERE, poses).segmentation)) == {-1, 0}
+    poses[[0, 1], :3, 3] = poses[[1, 0], :3, 3]
+    later, fresh = renderer.render(SMALL, HERE, poses), RasterRenderer(scene).render(SMALL, HERE, poses)
+    assert set(np.unique(later.segmentation)) == {-1, 1}
+    assert np.array_equal(later.rgb, fresh.rgb)
+
+
+def test_light_can_be_changed_between_pictures() -> None:
+    scene, poses = scene_of(sphere(0.5)), np.eye(4)[None]
+    renderer = RasterRenderer(scene)
+    camera = look_at((2.0, 0.0, 0.5), (0.0, 0.0, 0.0))
+    plain = renderer.render(SMALL, camera, poses)
+    renderer.light = dusk = Light(direction=(-1.0, 0.0, 0.2), ambient=0.2, diffuse=0.3)
+    dark, fresh = renderer.render(SMALL, camera, poses), RasterRenderer(scene, dusk).render(SMALL, camera, poses)
+    assert np.array_equal(dark.rgb, fresh.rgb)
+    assert dark.rgb[dark.segmentation == 0].mean() < 0.5 * plain.rgb[plain.segmentation == 0].mean()
+    assert np.array_equal(dark.depth_m, plain.depth_m)
+    renderer.light = Light()
+    assert np.array_equal(renderer.render(SMALL, camera, poses).rgb, plain.rgb)
+
+
+def test_light_stronger_than_white_is_white() -> None:
+    assert seen_colour(Light(direction=(0.0, 0.0, 1.0), ambient=2.0, diffuse=2.0), (0.3, 0.2, 1.0)) == [255, 255, 102]
+
+
+@pytest.mark.parametrize(
+    ("setting", "key"),
+    [
+        ({"direction": (0.0, 0.0, 0.0)}, "light.direction"), ({"direction": (math.nan, 0.0, 1.0)}, "light.direction"),
+        ({"direction": (math.inf, 0.0, 1.0)}, "light.direction"), ({"ambient": -0.1}, "light.ambient"),
+        ({"diffuse": 9.0}, "light.diffuse"), ({"diffuse": math.nan}, "light.diffuse"),
+    ],
+)  # fmt: skip
+def test_light_that_cannot_be_is_refused(setting: dict[str, Any], key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Light(**setting)
+    assert caught.value.key == key
+
+
+@few
+@given(st.integers(16, 400), st.integers(16, 400), st.floats(-1, 1), st.floats(-1, 1))
+def test_another_resolution_sees_the_same_directions(width: int, height: int, across: float, down: float) -> None:
+    """A point of the middle axes lies at the same share of the image's height, whatever its size."""
+    lens = Intrinsics(48, 40, 45.0, 43.0, 22.0, 25.0)
+    other = resized(lens, width, height)
+    assert (other.width, other.height) == (width, height)
+    v, w = (i.fy * down + i.cy for i in (lens, other))
+    assert w / height == pytest.approx(v / lens.height)
+    u, x = (i.fx * across + i.cx - 0.5 * i.width for i in (lens, other))
+    assert x / height == pytest.approx(u / lens.height)
+    assert resized(other, lens.width, lens.height).fx == pytest.approx(lens.fx)
+
+
+def test_a_picture_has_the_bits_it_always_had() -> None:
+    """Floor, boxes, a sheet that the near plane cuts, one out of sight. If this changes, so does every recorded run."""
+    builder = SceneBuilder()
+    meshes = (grid(9, 9, 3), box((0.1, 0.2, 0.3)), box((0.5, 0.05, 0.125)), grid(0.06, 0.06, 2), grid(1, 1, 2))
+    for label, mesh in enumerate(meshes):
+        builder.add((label, -1), mesh, (0.9, 0.5, 0.1 * label), label)
+    poses = np.tile(np.eye(4), (5, 1, 1))
+    poses[1:, :3, 3] = (0.1, 0.5, 0.3), (0.3, -0.1, 0.2), (1.27, 0.375, 1.085), (50, 50, 0)
+    poses[2, :3, :3] = ((0.6, -0.8, 0), (0.8, 0.6, 0), (0, 0, 1))
+    lens = Intrinsics(160, 120, 104.0, 104.0, 80.0, 60.0)
+    image = RasterRenderer(builder.build()).render(lens, look_at((1.3, 0.4, 1.1), (0, 0, 0)), poses)
+    assert np.unique(image.segmentation).tolist() == [-1, 0, 1, 2, 3]
+    assert image.depth_m.min() == pytest.approx(0.02, abs=1e-3)
+    digest = hashlib.sha256()
+    for array in (image.rgb, image.depth_m, image.segmentation):
+        digest.update(array.tobytes())
+    assert digest.hexdigest() == "adcaaa05765aae1092a61336318a6b2d258d4da363580ffac3609c82b4c63e76"

@@ -32,7 +32,7 @@ def at_start(site: SiteMap) -> Navigator:
 
 def start(world: World, draw: np.random.Generator) -> Array:
     while True:
-        pose = draw.uniform([0.5, 0.5, -math.pi], [3.2, 3.5, math.pi])
+        pose = draw.uniform([1.6, 0.6, -math.pi], [3.2, 3.4, math.pi])
         if world.room_m(pose, 0.0) > 0.1:
             return pose
 

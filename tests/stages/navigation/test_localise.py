@@ -90,6 +90,17 @@ def test_walls_with_a_thickness_are_seen_half_of_it_nearer() -> None:
     assert np.abs(errors[-1, :2]).max() < 0.01
 
 
+def test_of_the_two_faces_of_a_wall_the_one_seen_counts() -> None:
+    inner = np.array([[0.0, 0.0, 5.0, 0.0], [0.0, 4.0, 0.0, 0.0]])
+    outer = inner - 0.1
+    localiser = Localiser(np.concatenate([inner, outer]), NavigationConfig())
+    true = np.array([2.0, 1.5, 0.3])
+    believed = true + [-0.08, -0.07, 0.01]
+    for k in range(60):
+        localiser.update(World(inner).scan(true, believed, 0.1 * k, rng(k)))
+    assert compose(localiser.pose, believed) == pytest.approx(true, abs=0.01)
+
+
 def test_one_scan_moves_the_estimate_but_a_little() -> None:
     walls = box_of_walls(0, 0, 5, 4)
     localiser = Localiser(walls, NavigationConfig())

@@ -92,6 +92,16 @@ def test_having_arrived_it_stays_arrived_and_stands() -> None:
     assert off(walker.pose, goal)[0] < 0.1
 
 
+def test_the_same_goal_after_a_pause_is_a_new_errand() -> None:
+    world, walker, navigator = World(HALL), Walker(START.copy()), at_start(SiteMap(HALL))
+    goal = np.array([3.0, 3.0, 0.0])
+    travel(navigator, world, walker, goal, rng())
+    walker.walk(np.array([-0.25, 0.0, 0.0]), 6.0)
+    trip = travel(navigator, world, walker, goal, rng(1))
+    assert trip.last.status == "arrived"
+    assert trip.answers[0].status == "moving"
+
+
 def walking_ahead() -> tuple[Navigator, World, Walker]:
     """In the middle of the hall, at full speed."""
     world, walker, navigator = World(HALL), Walker(START.copy()), at_start(SiteMap(HALL))

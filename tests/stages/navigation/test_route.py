@@ -89,12 +89,12 @@ def test_a_straightened_route_is_never_dearer_and_never_blocked() -> None:
         config = NavigationConfig(radius_m=0.1, soft_m=0.3)
         price = prices(field, np.zeros(field.shape, bool), (0, 0), 0.05, config)
         path, reached, _ = astar(price, (0, 0), (49, 49))
-        if not reached or field[0, 0] < config.keep_m:
+        if not reached or field[0, 0] < config.least_m:
             continue
         corners = straightened(price, path)
         line = resampled(corners.astype(float), 0.1)
         rooms = [field[round(r), round(c)] for r, c in line[1:-1]]
-        assert min(rooms) > config.keep_m - 0.036  # half a cell's diagonal
+        assert min(rooms) > config.least_m - 0.036  # half a cell's diagonal
         assert len(corners) <= len(path)
 
 

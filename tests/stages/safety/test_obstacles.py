@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.stages.safety.scenes import (
+    BASE_MAX,
     DECELERATION,
     MARGIN_M,
     PERIOD_S,
@@ -30,9 +31,12 @@ from tests.stages.safety.scenes import (
 )
 from vla_sim.clock import Stopwatch
 from vla_sim.errors import SpecMismatch
+from vla_sim.rng import stream
 from vla_sim.stages.safety import ObstacleConfig, SafetyConfig, SafetyFilter
 from vla_sim.stages.safety.braking import speed_within, stopping_distance
-from vla_sim.types import Array
+from vla_sim.stages.safety.obstacles import speed_along, things_in_odom
+from vla_sim.stages.safety.separation import share_of_speed
+from vla_sim.types import Array, Scan
 
 
 def test_a_free_way_is_left_alone() -> None:
@@ -249,6 +253,33 @@ def test_a_robot_that_lags_and_brakes_never_reaches_the_wall(
     assert np.hypot(*points.T).min() >= RADIUS_M + 0.02
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_robot_that_lags_brakes_and_turns_stays_clear_of_posts(seed: int) -> None:
+    rng = stream(seed, 0, "posts")
+    posts = rng.uniform(-3, 3, (25, 2))
+    posts = posts[np.hypot(*posts.T) > 0.6]
+    near = around(scan=scan(np.column_stack((posts, np.full(len(posts), 0.8)))))
+    safety, here, v, wanted = SafetyFilter(SPEC), np.zeros(3), np.zeros(3), np.zeros(3)
+    pipe, way, nearest = [np.zeros(3)] * int(rng.integers(0, 30)), 0.0, np.inf
+    for tick in range(1200):
+        if tick % 150 == 0:
+            wanted = rng.uniform([0, -1, -1], 1) * BASE_MAX
+        pipe.append(through(command(wanted), near, state(*here), safety=safety)[0].base_velocity)
+        sent = pipe.pop(0)
+        change = sent[:2] - v[:2]
+        v[:2] += change * min(1.0, DECELERATION * PERIOD_S / max(float(np.hypot(*change)), 1e-12))
+        v[2] = sent[2]
+        here = here + np.array([*rotated(v[:2], here[2]), v[2]]) * PERIOD_S
+        way += float(np.hypot(*v[:2])) * PERIOD_S
+        nearest = min(nearest, float(np.hypot(*(posts - here[:2]).T).min()))
+    assert nearest > RADIUS_M - 0.02
+    assert way > 0.5
+
+
+def rotated(vector: Array, angle: float) -> Array:
+    return pose(yaw=angle)[:2, :2] @ vector
+
+
 @given(st.floats(0.0, 1e6), st.floats(0.1, 5.0), st.floats(0.0, 2.0))
 def test_speed_and_stopping_distance_are_each_others_inverse(way: float, deceleration: float, reaction: float) -> None:
     speed = speed_within(way, deceleration, reaction)
@@ -287,3 +318,15 @@ def test_a_thousand_points_take_no_time_to_speak_of() -> None:
         through(wanted, near, safety=safety)
         took_s.append(watch.elapsed_s)
     assert min(took_s) < 5e-3
+
+
+def test_no_tick_waits_for_a_compiler() -> None:
+    """Views, arrays that may not be written and other number types are no new types to what is compiled."""
+    safety = SafetyFilter(SPEC)
+    before = len(things_in_odom.signatures), len(speed_along.signatures), len(share_of_speed.signatures)
+    odd = np.zeros((9, 6))[::2, ::2]
+    odd.flags.writeable = False
+    seen = Scan(0.0, odd.astype(np.float64)[::2], np.ones(10, np.uint8)[:3] > 0, np.zeros(3), np.eye(4).T)  # type: ignore[arg-type]
+    known = around(scan=seen, people_in_base=np.ones((4, 4), int)[::2, ::2], carried_in_base=np.ones((2, 8))[:, ::2])
+    through(command((0.3, 0.0, 0.1)), known, safety=safety)
+    assert (len(things_in_odom.signatures), len(speed_along.signatures), len(share_of_speed.signatures)) == before

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from vla_sim.errors import ConfigError
 
-MAY_BE_ZERO = frozenset({"wall_thickness_m", "margin_m"})
+MAY_BE_ZERO = frozenset({"wall_thickness_m", "margin_m", "tight_m"})
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class NavigationConfig:
 
     # the body
     radius_m: float = 0.30
-    margin_m: float = 0.05  # beyond the radius: half a cell of the grid, and sway
+    margin_m: float = 0.05  # beyond the radius, of a route: half a cell of the grid, and sway
+    tight_m: float = 0.01  # and where there is no way with that; nothing is tried out that comes nearer
     soft_m: float = 0.55  # of a thing's distance from the middle of the body; more is no better
     forward_m_s: float = 0.6
     back_m_s: float = 0.25
@@ -61,10 +62,17 @@ class NavigationConfig:
                 raise ConfigError(field.name, f"must be positive, got {value:g}")
         if not self.follow_least_m < self.follow_m:
             raise ConfigError("follow_least_m", f"must be below follow_m ({self.follow_m:g})")
+        if not self.tight_m <= self.margin_m:
+            raise ConfigError("tight_m", f"must not be above margin_m ({self.margin_m:g}), got {self.tight_m:g}")
         if not self.keep_m < self.soft_m:
             raise ConfigError("soft_m", f"must be above radius_m + margin_m ({self.keep_m:g}), got {self.soft_m:g}")
 
     @property
     def keep_m(self) -> float:
-        """How near the middle of a cell with something in it may come to the middle of the body, m."""
+        """How near a route comes to the middle of a cell with something in it, m."""
         return self.radius_m + self.margin_m
+
+    @property
+    def least_m(self) -> float:
+        """And how near it comes where it must, m."""
+        return self.radius_m + self.tight_m

@@ -19,6 +19,7 @@ FORWARDS, SIDES, TURNS = 8, 3, 13  # samples an axis
 SIDESTEP_BELOW_M_S = 0.35  # faster than this the robot does not step sideways
 STANDS_M_S = 0.05  # slower, and who runs into the robot has done it himself
 SLACK_M = 0.003  # a robot that is too near already may come no nearer than this in a trial
+BEYOND_S, WIDE_M, THREAT = 2.0, 0.3, 0.3  # after a trial, people are looked at this long; how near, and what it costs
 CALM = 0.3  # m/s; the price of nearness grows with the speed at which things are passed
 SPREAD_M_S = 0.08  # how fast the place of a moving thing becomes unsure
 
@@ -61,7 +62,7 @@ def gait_of(config: NavigationConfig, person_m: float | None = None) -> Gait:
     c = config
     apart = c.radius_m + c.person_radius_m + 0.05 if person_m is None else person_m
     return Gait(
-        c.acceleration_m_s2, c.brake_m_s2, c.side_acceleration_m_s2, c.turn_acceleration_rad_s2, c.lag_s, c.keep_m,
+        c.acceleration_m_s2, c.brake_m_s2, c.side_acceleration_m_s2, c.turn_acceleration_rad_s2, c.lag_s, c.least_m,
         c.soft_m, apart, c.horizon_s,
     )  # fmt: skip
 
@@ -72,6 +73,15 @@ def toward(now: float, target: float, faster: float, slower: float) -> float:
     change = target - now
     limit = slower if now * change < 0.0 else faster
     return now + min(max(change, -limit), limit)
+
+
+@numba.njit(cache=True)
+def closest(dx: float, dy: float, vx: float, vy: float, within_s: float) -> float:
+    """Least distance of something at (dx, dy) that moves at (vx, vy), both relative, in the time to come, m."""
+    square = vx * vx + vy * vy
+    at_s = -(dx * vx + dy * vy) / square if square > 1e-9 else 0.0
+    at_s = min(max(at_s, 0.0), within_s)
+    return math.sqrt((dx + vx * at_s) ** 2 + (dy + vy * at_s) ** 2)
 
 
 @numba.njit(cache=True)
@@ -113,7 +123,13 @@ def trial(
             room_m = min(room_m, apart_m - gait.person_m + gait.keep_m)
         short = min(max((gait.soft_m - room_m) / (gait.soft_m - gait.keep_m), 0.0), 1.0)
         near += short * short * (CALM + math.sqrt(vx * vx + vy * vy)) / steps
-    out[0], out[1], out[2], out[3] = x, y, yaw, near
+    speed_x, speed_y = vx * math.cos(yaw) - vy * math.sin(yaw), vx * math.sin(yaw) + vy * math.cos(yaw)
+    threat = 0.0
+    for j in range(movers.shape[0]):
+        dx, dy = movers[j, 0] + gait.horizon_s * movers[j, 2] - x, movers[j, 1] + gait.horizon_s * movers[j, 3] - y
+        meet_m = closest(dx, dy, movers[j, 2] - speed_x, movers[j, 3] - speed_y, BEYOND_S)
+        threat = max(threat, min(max((gait.person_m + WIDE_M - meet_m) / WIDE_M, 0.0), 1.0))
+    out[0], out[1], out[2], out[3] = x, y, yaw, near + THREAT * threat
     return True
 
 

@@ -17,6 +17,7 @@ GATES_M = (0.35, 0.20, 0.12)  # of a point from its wall, in each round
 MAX_POINTS = 500
 TALL_POINTS = 60  # so many above the furniture are enough to leave the others out
 LEAST_WEIGHT = 25.0  # of all points on walls; with fewer the estimate stays
+PARALLEL = 0.98  # cosine between directions
 LEVER_M = 2.0  # makes turns and shifts comparable
 WEAK = 0.02  # share of the points that must speak for a direction, else it is left alone
 GAIN = 0.3  # of what one scan says
@@ -39,7 +40,7 @@ def normal_equations(
     for i in range(points.shape[0]):
         x = pose[0] + c * points[i, 0] - s * points[i, 1]
         y = pose[1] + s * points[i, 0] + c * points[i, 1]
-        best, found = gate_m, -1
+        best, found, near = gate_m, -1, 0.0
         for k in range(walls.shape[0]):
             dx, dy = x - walls[k, 0], y - walls[k, 1]
             along = dx * walls[k, 2] + dy * walls[k, 3]
@@ -48,8 +49,16 @@ def normal_equations(
             across = dy * walls[k, 2] - dx * walls[k, 3]
             side = (eye_y - walls[k, 1]) * walls[k, 2] - (eye_x - walls[k, 0]) * walls[k, 3]
             face = half_m if side > 0.0 else -half_m
-            if abs(across - face) < abs(best):
-                best, found = across - face, k
+            off = across - face
+            if abs(off) >= gate_m:
+                continue
+            takes = abs(off) < abs(best)
+            if found >= 0:  # of the two faces of a wall one sees the nearer
+                same = walls[k, 2] * walls[found, 2] + walls[k, 3] * walls[found, 3]
+                if abs(same) > PARALLEL and abs(abs(side) - near) > 1e-6:
+                    takes = abs(side) < near
+            if takes:
+                best, found, near = off, k, abs(side)
         if found < 0:
             continue
         share = best / gate_m

@@ -19,6 +19,7 @@ from vla_sim.stages.navigation.surroundings import Surroundings
 from vla_sim.types import Array, NavigationAnswer, NavigationRequest, SiteMap
 
 MODES = ("go_to", "dock", "follow")
+PAUSE_S = 1.0  # without a request, and the next one begins a new errand, even to the same goal
 SAME_GOAL_M, SAME_GOAL_RAD = 0.01, 0.02
 NEAR_M = 0.30  # of a goal: straight there
 SLOWING_PER_S = 0.8  # speed per metre left
@@ -29,7 +30,6 @@ BACK_UP_M_S = 0.12
 SLOW_M_S = 0.1  # a robot that is no faster and finds no free way is blocked
 DOCK_START_M = 0.45  # in front of a docking pose
 DOCK_SLACK_M = 0.3
-DOCK_MARGIN_M = 0.02  # beyond the radius: at its speed it may pass things nearer than elsewhere
 FIRST, STRAIGHT = 0.6, 0.4  # shares of the tolerance: within the first it may come to rest, to the other it steers
 KEPT = 1.5  # an arrival lasts until the error is this many tolerances
 FOLLOW_GAIN_PER_S = 0.8
@@ -57,6 +57,7 @@ class Navigator:
         self._around = Surroundings(site, self.config)
         self._stride, self._follower = Stride(self.config), Follower(self.config)
         self._errand: tuple[str, Array] | None = None
+        self._asked_s = -math.inf
         self._person_stands_s = math.inf
         self._begin()
 
@@ -68,6 +69,7 @@ class Navigator:
         if self._is_new(request):
             self._begin()
             self._errand = request.mode, np.asarray(request.goal_in_site, float).copy()
+        self._asked_s = max(self._asked_s, time_s)
         if request.mode != "follow":
             self._follower.forget()
             around.led_by = -1
@@ -85,7 +87,8 @@ class Navigator:
     # Errands
 
     def _is_new(self, request: NavigationRequest) -> bool:
-        if self._errand is None or self._errand[0] != request.mode:
+        paused = request.scan.time_s - self._asked_s > PAUSE_S
+        if self._errand is None or self._errand[0] != request.mode or paused:
             return True
         off = np.abs(request.goal_in_site - self._errand[1])
         moved = off[:2].max() > SAME_GOAL_M or abs(wrap(float(off[2]))) > SAME_GOAL_RAD
@@ -107,12 +110,9 @@ class Navigator:
     def _go_to(self, time_s: float, request: NavigationRequest) -> Move:
         c, goal = self.config, request.goal_in_site
         error = seen_from(self._place, goal)
-        share = KEPT if self._arrived else 1.0
         final = coasting(error, self._stride.velocity, c.lag_s)
-        here = np.hypot(*error[:2]) < share * c.arrive_m and abs(error[2]) < share * c.arrive_rad
-        self._arrived = bool(
-            here and np.hypot(*final[:2]) < share * c.arrive_m and abs(final[2]) < share * c.arrive_rad
-        )
+        at_rest_there = self._arrived or self._is_at(final, FIRST)
+        self._arrived = self._is_at(error, KEPT if self._arrived else 1.0) and at_rest_there
         if self._arrived:
             return np.zeros(3), "arrived"
         if np.hypot(*error[:2]) < NEAR_M:
@@ -176,11 +176,10 @@ class Navigator:
         rate = 1.2 * (angle_rad - self.config.lag_s * self._stride.velocity[2])
         return np.array([0.0, 0.0, float(np.clip(rate, -self.config.turn_rad_s, self.config.turn_rad_s))])
 
-    def _is_free(self, target: Array, margin_m: float | None = None) -> bool:
-        """Whether a second of `target` [3] touches nothing; `margin_m` beyond the radius, if not the usual one."""
-        around, stride, c = self._around, self._stride, self.config
-        keep_m = c.keep_m if margin_m is None else c.radius_m + min(margin_m, c.margin_m)
-        body = gait_of(c)._replace(horizon_s=1.0, keep_m=keep_m)
+    def _is_free(self, target: Array) -> bool:
+        """Whether a second of `target` [3] touches nothing."""
+        around, stride = self._around, self._stride
+        body = gait_of(self.config)._replace(horizon_s=1.0)
         return is_free(around.pose, stride.velocity, stride.command, target, around.ground, around.movers(), body)
 
     # Walking up to a table
@@ -200,7 +199,7 @@ class Navigator:
         self._guide.route = np.array([around.pose[:2], goal[:2]])
         if self._docking.done:
             return np.zeros(3), "arrived"
-        if target[:2].any() and not self._is_free(target, DOCK_MARGIN_M):
+        if target[:2].any() and not self._is_free(target):
             return self._walk(time_s, goal[:2], c.arrive_m, c.dock_m_s)
         self._patience.update(time_s, around.pose, float(np.hypot(*(goal - around.pose)[:2])))
         return target, "moving"

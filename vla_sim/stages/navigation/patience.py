@@ -12,6 +12,7 @@ from vla_sim.types import Array
 
 MOVED_M, TURNED_RAD = 0.06, 0.15  # less is standing still
 PROGRESS_M = 0.15  # of the way left
+DETOUR_M = 0.5  # so much longer is another route
 WAIT_S = 1.0  # of standing still before it is called blocked
 BACK_AFTER_S, BACK_S, BACK_EVERY_S = 3.0, 1.5, 6.0
 
@@ -34,6 +35,8 @@ class Patience:
             self._anchor, self._anchor_s = pose.copy(), time_s
         if left_m < self._least_m - PROGRESS_M:
             self._least_m, self._progress_s = left_m, time_s
+        elif DETOUR_M + self._least_m < left_m < math.inf:  # another route: from here on it counts
+            self._least_m = left_m
 
     def forgive(self, time_s: float) -> None:
         """Standing is what it should do, or it goes on well: nothing counts against it."""

@@ -13,6 +13,7 @@ from vla_sim.stages.navigation.distance import Field
 
 SQRT2 = math.sqrt(2.0)
 NEAR_PRICE = 4.0  # of a cell at the least distance from things, in free ones
+SQUEEZE_PRICE = 8.0  # more, for one nearer than a route comes to things if it can
 UNSEEN_PRICE = 0.5  # more, for a cell never looked at
 TIGHT_PRICE = 30.0  # of a cell too near to things, where the robot already stands in such a place
 TIGHT_M, TIGHT_ROOM_M = 0.5, 0.1  # how far from there, and how near to things
@@ -22,12 +23,17 @@ Path = NDArray[np.int64]
 
 
 def prices(
-    distance_m: Field, unseen: NDArray[np.bool_], start: tuple[int, int], cell_m: float, config: NavigationConfig
+    distance_m: Field,
+    unseen: NDArray[np.bool_],
+    start: tuple[int, int],
+    cell_m: float,
+    config: NavigationConfig,
 ) -> Field:
     """[rows, cols] price of a cell in cells; inf where the body does not fit. The robot may leave where it stands."""
     short = np.clip((config.soft_m - distance_m) / (config.soft_m - config.keep_m), 0.0, 1.0)
     price = (1.0 + NEAR_PRICE * short * short + UNSEEN_PRICE * unseen).astype(np.float32)
-    tight = distance_m < config.keep_m
+    price[distance_m < config.keep_m] += SQUEEZE_PRICE
+    tight = distance_m < config.least_m
     price[tight] = np.inf
     reach = math.ceil(TIGHT_M / cell_m)
     rows = slice(max(start[0] - reach, 0), start[0] + reach + 1)

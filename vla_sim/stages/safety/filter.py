@@ -14,7 +14,7 @@ from vla_sim.stages.safety.rules import Intervention, Outcome, hold, with_base, 
 from vla_sim.stages.safety.separation import Separation
 from vla_sim.stages.safety.surroundings import Surroundings
 from vla_sim.stages.safety.zones import Zones
-from vla_sim.types import Array, Command, Mode, RobotState
+from vla_sim.types import Array, Command, Mode, Region, RobotState, Scan, SiteMap
 
 
 class SafetyFilter:
@@ -36,6 +36,7 @@ class SafetyFilter:
         separation = Separation(self.config.separation, self.config.braking)
         self._base = BaseGuard(spec, self.config, zones, separation)
         self._arms = ArmGuard(spec, self.config, zones, separation)
+        self._warm_up()
 
     def filter(
         self, command: Command, previous: Command, state: RobotState, age_s: float | None, points_in_base: Array,
@@ -91,6 +92,21 @@ class SafetyFilter:
             return hold(command, previous), changes + refusals
         hot = self._arms.keep_from_hot(before, points, state, surroundings, self._kinematics)
         return (with_joints(safe, before) if hot else safe), changes + hot
+
+    def _warm_up(self) -> None:
+        """Call all that is compiled once: no tick of a robot in motion has the time to wait for it."""
+        zeros, corners = np.zeros(len(self.spec.joints)), np.array([[2.0, 0.0], [3.0, 0.0], [3.0, 1.0]])
+        state = RobotState(0.0, zeros, zeros, np.ones(len(self.spec.hands)), zeros)
+        point = np.full((1, 3), 0.5, np.float32)
+        surroundings = Surroundings(
+            scan=Scan(0.0, point, np.ones(1, np.bool_), np.zeros(3), np.eye(4)),
+            people_in_base=np.ones((1, 2)),
+            site=SiteMap(regions=(Region("", "hot", corners),)),
+        )
+        self._base.check(np.full(3, 0.1), state, surroundings, np.ones((1, 3)))
+        still = np.zeros(len(self.spec.upper_joints))
+        self._arms.check(still, still, state, surroundings)
+        self._arms.keep_from_hot(still, np.ones((1, 3)), state, surroundings, None)
 
     def _tools(self, previous: Command, state: RobotState, points: Array, surroundings: Surroundings) -> Array:
         """[k, 3] m where the tools are while the base moves: as the caller says, or as last sent."""

@@ -1,8 +1,9 @@
 """Distance to things: the base walks no faster than it can stop before what the newest scan shows ahead of it.
 
 The base is a disc. Each point of the scan at which the disc would arrive, going straight on in its direction of motion,
-leaves a free way; from it, less a margin, follows the speed. The same is asked for the direction it will have turned to
-within its reaction time. Turning on the spot touches nothing and is left alone, so that a blocked robot can turn away.
+leaves a free way; from it, less a margin, follows the speed. The same is asked for the directions it will have turned
+to while it reacts and while it brakes. Turning on the spot touches nothing and is left alone, so that a blocked robot
+can turn away.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from vla_sim.stages.safety.config import Braking, ObstacleConfig
 from vla_sim.stages.safety.surroundings import Place, Surroundings
 from vla_sim.types import Array, Scan
 
+LOOKS = 3  # directions: now, and after turning for one and for two reaction times
 Buffer = NDArray[Any]
 Box = tuple[float, float, float, float]  # lowest x, y, highest x, y
 
@@ -42,7 +44,7 @@ class Obstacles:
             points, (place.x, place.y, place.cos, place.sin), float(velocity[0]), float(velocity[1]),
             float(velocity[2]) * brake.reaction_s, (brake.deceleration_m_s2, brake.reaction_s),
             (brake.radius_m, c.margin_m), (c.docking_radius_m, c.docking_margin_m, c.docking_speed_m_s),
-            self._allowed(surroundings), surroundings.carried_in_base,
+            self._allowed(surroundings), np.array(surroundings.carried_in_base, np.float64, order="C"),
         )  # fmt: skip
         return float(free)
 
@@ -56,9 +58,13 @@ class Obstacles:
                 )
             if pose.shape != (4, 4):
                 raise SpecMismatch("scan.pose_base_in_odom", (4, 4), pose.shape)
-            buffer = np.empty((len(points), 3))
-            n = things_in_odom(points, scan.hit, pose, self.config.lowest_m, self.config.highest_m, buffer)
-            self._scan, self._points = scan, buffer[:n]
+            found = np.empty((len(points), 3))
+            c = self.config
+            # Copies: an array that is a view or may not be written would be another type, and compiled for anew.
+            cloud = np.array(points, np.float32, order="C")
+            hit, pose = np.array(scan.hit, np.bool_, order="C"), np.array(pose, np.float64, order="C")
+            n = things_in_odom(cloud, hit, pose, c.lowest_m, c.highest_m, found)
+            self._scan, self._points = scan, found[:n].copy()
         return self._points
 
     def _allowed(self, surroundings: Surroundings) -> Box:
@@ -111,22 +117,24 @@ def speed_along(
     radius, margin = outline
     reach = radius + margin + stopping_distance(speed, deceleration, reaction)
     x, y, cos, sin = place
-    ahead, left = ahead / speed, left / speed
-    ahead_then = math.cos(turn) * ahead - math.sin(turn) * left
-    left_then = math.sin(turn) * ahead + math.cos(turn) * left
+    ways = np.empty((LOOKS, 2))
+    for k in range(LOOKS):
+        cos_then, sin_then = math.cos(k * turn), math.sin(k * turn)
+        ways[k, 0] = (cos_then * ahead - sin_then * left) / speed
+        ways[k, 1] = (sin_then * ahead + cos_then * left) / speed
     best = math.inf
     for i in range(points.shape[0]):
         dx, dy = points[i, 0] - x, points[i, 1] - y
         px, py = cos * dx + sin * dy, cos * dy - sin * dx
         if not (abs(px) <= reach and abs(py) <= reach):
             continue
-        free = min(_way(px, py, ahead, left, radius), _way(px, py, ahead_then, left_then, radius)) - margin
+        free = _way(px, py, ways, radius) - margin
         if not free < reach or _within(carried, px, py, points[i, 2]):
             continue
         limit = speed_within(free, deceleration, reaction)
         if allowed[0] <= px <= allowed[2] and allowed[1] <= py <= allowed[3]:
-            near = min(_way(px, py, ahead, left, docking[0]), _way(px, py, ahead_then, left_then, docking[0]))
-            limit = max(limit, min(docking[2], speed_within(near - docking[1], deceleration, reaction)))
+            near = _way(px, py, ways, docking[0]) - docking[1]
+            limit = max(limit, min(docking[2], speed_within(near, deceleration, reaction)))
         best = min(best, limit)
     return best
 
@@ -142,9 +150,12 @@ def _within(balls: Array, x: float, y: float, z: float) -> bool:
 
 
 @njit(cache=True, error_model="numpy")
-def _way(px: float, py: float, ahead: float, left: float, radius: float) -> float:
-    """How far a disc goes in a direction before it meets a point; infinite when it passes it or leaves it behind."""
-    along, aside = px * ahead + py * left, px * left - py * ahead
-    if along <= 0.0 or abs(aside) >= radius:
-        return math.inf
-    return along - math.sqrt(radius * radius - aside * aside)
+def _way(px: float, py: float, ways: Array, radius: float) -> float:
+    """How far a disc goes, in the worst of some directions [k, 2], before it meets a point; infinite when it passes it
+    or leaves it behind."""
+    least = math.inf
+    for k in range(ways.shape[0]):
+        along, aside = px * ways[k, 0] + py * ways[k, 1], px * ways[k, 1] - py * ways[k, 0]
+        if along > 0.0 and abs(aside) < radius:
+            least = min(least, along - math.sqrt(radius * radius - aside * aside))
+    return least

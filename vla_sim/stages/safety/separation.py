@@ -34,10 +34,12 @@ class Separation:
         if not len(people):
             return 1.0
         brake, c = self.braking, self.config
-        velocities = surroundings.people_velocity
+        places = np.array(people, np.float64, order="C")
+        measured = surroundings.people_velocity is not None
+        velocities = np.array(surroundings.people_velocity, np.float64, order="C") if measured else places
         share = share_of_speed(
-            people, people if velocities is None else velocities, velocities is not None, float(velocity[0]),
-            float(velocity[1]), (brake.deceleration_m_s2, brake.reaction_s),
+            places, velocities, measured, float(velocity[0]), float(velocity[1]),
+            (brake.deceleration_m_s2, brake.reaction_s),
             (brake.radius_m + c.person_radius_m, c.intrusion_m, c.assumed_speed_m_s),
         )  # fmt: skip
         return float(share)

@@ -51,7 +51,7 @@ class Zones:
         return self._zones
 
     def _zone(self, region: Region, site: SiteMap | None) -> Zone:
-        corners = np.ascontiguousarray(region.corners, dtype=np.float64)
+        corners = np.array(region.corners, np.float64, order="C")
         if corners.ndim != 2 or corners.shape[1] != 2:
             raise SpecMismatch(f"corners of region {region.name!r}", "(k, 2)", corners.shape)
         below = -math.inf
