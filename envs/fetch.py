@@ -11,7 +11,7 @@ from envs.floor_plan import floor_plan
 from envs.judging import foot_height_m, rests_in_tray
 from envs.placing import objects_on, scene_objects, tray_on
 from envs.scene import Layout
-from envs.scene_file import PersonPlace
+from envs.scene_file import Furniture, PersonPlace
 from envs.tabletop import TargetEnv
 from vla_sim.catalogue import COLOURS, GRASPABLE
 from vla_sim.errors import ConfigError, nearest
@@ -33,6 +33,7 @@ class FetchEnv(TargetEnv):
 
     time_limit_s = 150.0
     default_scene = "apartment"
+    collision_n = math.inf  # hands may press on the table; `info` says how hard anything was pressed
 
     def __init__(
         self, deliver: str = "tray", take_from: str = "kitchen table", put_on: str = "living room table",
@@ -74,22 +75,26 @@ class FetchEnv(TargetEnv):
             tray = tray_on(scene.surface(self.put_on), tray_colour)
         if self.difficulty == "hard":
             there = scene.surface(self.take_from).stand_at(0.45).tolist()
-            people = (*people, *drawing.walkers(rng, scene, (), 1, start, there))
+            taken = [_taken(person.route[0]) for person in people]
+            people = (*people, *drawing.walkers(rng, scene, taken, 1, start, there))
         return Layout(placements, tray, start=start, people=people)
 
     def _waiting_person(
         self, rng: np.random.Generator, tray_colour: str
     ) -> tuple[PersonPlace, tuple[float, float, float]]:
-        """Somebody with a tray, and the robot's start before him, each looking at the other."""
-        plan = floor_plan(self.scene)
-        room = self.scene.room(self._rooms[1])
+        """Somebody with a tray and the robot before him, face to face; the way to the other table stays free."""
+        plan = floor_plan(self.scene, zones=True)
+        room, there = self.scene.room(self._rooms[1]), self.scene.surface(self.take_from).stand_at(0.45)
         for _ in range(drawing.TRIES):
             start = drawing.free_point(rng, plan, room, drawing.START_CLEAR_M)
             yaw = float(rng.uniform(-math.pi, math.pi))
             ahead = np.array([math.cos(yaw), math.sin(yaw)])
             place = start + HANDOVER_M * ahead
-            if plan.clearance_along_m(start, place + 0.1 * ahead)[0] >= 0.35:
-                route = ((float(place[0]), float(place[1])),)
+            route = ((float(place[0]), float(place[1])),)
+            clear = plan.clearance_along_m(start, place + 0.1 * ahead)[0] >= 0.35
+            if not clear or not room.holds(*route[0]):
+                continue
+            if plan.having(_taken(route[0])).reachable(start, there, drawing.BESIDE_OBSTACLES_M):
                 person = PersonPlace(route, yaw_deg=math.degrees(yaw) + 180.0, holds_tray=True, tray_colour=tray_colour)
                 return person, (float(start[0]), float(start[1]), yaw)
         raise ConfigError(f"scene {self.scene.name}", f"two people cannot face each other in the {room.name}")
@@ -122,3 +127,8 @@ class FetchEnv(TargetEnv):
             return foot > target.support_m + LIFTED_M and world.held(body), HELD_S
         tray = world.tray_pose()
         return tray is not None and rests_in_tray(world, body, tray), SETTLED_S
+
+
+def _taken(at: tuple[float, ...]) -> Furniture:
+    """What somebody who stands takes up on the floor, for the drawing of others."""
+    return Furniture("somebody", "box", at, (0.5, 0.5))

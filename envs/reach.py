@@ -10,7 +10,7 @@ from envs.scene import Layout
 from envs.tabletop import TabletopEnv
 from vla_sim.types import Verdict
 
-NEAR_M, STAY_S = 0.03, 0.2
+NEAR_M, STAY_S = 0.03, 0.5
 SHIFTED_M, TILTED_COS = 0.03, 0.97  # further or more tilted than this, the object was pushed
 SETTLE_S = 0.3  # at the start objects sink onto the table and balls may roll a little
 

@@ -105,7 +105,8 @@ def draw_pick_place(rng: np.random.Generator, zone: ReachZone | None = None, dif
         count = 2 if difficulty == "easy" else 5 if difficulty == "hard" else int(rng.integers(3, 6))
         chosen = [kinds[i] for i in rng.permutation(len(kinds))]
         if difficulty == "hard":
-            chosen.sort(key=lambda q: q != chosen[0] and not _alike(q, chosen[0]))
+            first = chosen[0]
+            chosen = [first, *sorted(chosen[1:], key=lambda other: not _alike(other, first))]
         spots = _free_spots(rng, count, zone)
         yaws = rng.uniform(-np.pi, np.pi, count)
         placements = tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,7 @@ class TaskEnv(gym.Env[Obs, dict[str, Any]]):
         lidar_noise_m: float = 0.01,
         difficulty: str = "normal",
         randomise: Randomisation | Mapping[str, Any] | None = None,
+        resolutions: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         if obs_mode not in OBS_MODES:
             raise ConfigError("env.obs_mode", f"unknown mode {obs_mode!r}", nearest(obs_mode, OBS_MODES))
@@ -83,6 +84,8 @@ class TaskEnv(gym.Env[Obs, dict[str, Any]]):
         self._check(self.kind.spec(control_rate_hz).payload_kg)
         self.world = World(self.kind, physics, control_rate_hz, self.scene)
         self.cameras = Cameras(self.world, SensorNoise(rgb_noise, depth_noise_m))
+        for camera, (width, height) in (resolutions or {}).items():
+            self.cameras.resize(camera, int(width), int(height))
         self.lidar = Lidar(self.world, lidar_noise_m) if self.world.spec.lidar is not None else None
         self.robot_spec = self.world.spec
         self._site = site_map(self.scene)
@@ -242,7 +245,7 @@ class TaskEnv(gym.Env[Obs, dict[str, Any]]):
             for name, length in (("base_in_site", 3), *self.truths):
                 space[name] = spaces.Box(-WIDE, WIDE, (length,), np.float64)
             return spaces.Dict(space)
-        i = self.robot_spec.cameras["head"].intrinsics
+        i = self.cameras.specs["head"].intrinsics
         space["rgb"] = spaces.Box(0, 255, (i.height, i.width, 3), np.uint8)
         if self.obs_mode == "rgbd":
             space["depth"] = spaces.Box(0.0, 1e3, (i.height, i.width), np.float32)

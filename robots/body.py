@@ -83,8 +83,13 @@ class Body(Protocol):
 class BodyKind(Protocol):
     """A robot model before it stands anywhere. Made from configuration (`conf/robot`, top-level key `body`)."""
 
-    name: str
-    looks: Path  # URDF with visuals
+    @property
+    def name(self) -> str:
+        """As configuration calls it."""
+
+    @property
+    def looks(self) -> Path:
+        """URDF with visuals."""
 
     def spec(self, control_rate_hz: float) -> RobotSpec:
         """What it promises to the stack; cameras are its own ones."""

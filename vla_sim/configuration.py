@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vla_sim.clock import VirtualClock, divides
 from vla_sim.deployment.config import DeploymentConfig, build
+from vla_sim.deployment.sensing import CameraSetup, check_cameras, check_deployed
 from vla_sim.errors import ConfigError, VlaSimError, nearest
 from vla_sim.harness.budgets import Budget
 from vla_sim.harness.episode import EpisodeSettings
@@ -34,20 +35,6 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class CameraConfig:
-    """The robot's camera."""
-
-    rate_hz: float = 20.0
-    latency_ms: float = 15.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.rate_hz < math.inf:
-            raise ConfigError("rate_hz", f"a rate must be positive, got {self.rate_hz:g} Hz", "the usual rate is 20 Hz")
-        if not 0 <= self.latency_ms < math.inf:
-            raise ConfigError("latency_ms", f"must not be negative or infinite, got {self.latency_ms:g}")
-
-
-@dataclass(frozen=True)
 class TopConfig:
     """The keys that every experiment understands."""
 
@@ -56,7 +43,7 @@ class TopConfig:
     delay_ms: float | None = None
     command: str | None = None
     video: bool = True
-    cameras: CameraConfig = field(default_factory=CameraConfig)
+    cameras: CameraSetup = field(default_factory=CameraSetup)
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -79,8 +66,11 @@ def settings_of(config: DictConfig, overrides: Sequence[str], variant: str = "")
     deployment = _read(DeploymentConfig, {key: plain[key] for key in ("deploy", "network", "devices")}, "config")
     build(deployment, VirtualClock(), 0, 0, lambda _: None)  # sites, devices and placement fit together
     episode = EpisodeSettings(top.seed, deployment, agent, delay_s, top.command)
+    control_rate_hz = None
     if isinstance(plain["env"], dict):
         _check_rates(plain["env"], top.cameras.rate_hz)
+        control_rate_hz = plain["env"].get("control_rate_hz")
+    check_deployed(top.cameras, deployment, control_rate_hz)
     return RunSettings(
         episodes=top.episodes,
         episode=episode,
@@ -122,7 +112,8 @@ def _check_rates(env: dict[str, Any], camera_rate_hz: float) -> None:
 
 def _check_divides(key: str, rate_hz: float, faster_key: str, faster_hz: float) -> None:
     if not divides(rate_hz, faster_hz):
-        fitting = [offer for offer in RATES_HZ if divides(offer, faster_hz)]
+        least_hz = 0.5 * min(rate_hz, faster_hz)  # what is far slower is another machine: change the other rate then
+        fitting = [offer for offer in RATES_HZ if offer >= least_hz and divides(offer, faster_hz)]
         near = min(fitting, key=lambda offer: abs(offer - rate_hz), default=None)
         raise ConfigError(
             key,
@@ -134,6 +125,9 @@ def _check_divides(key: str, rate_hz: float, faster_key: str, faster_hz: float) 
 def build_robot(config: DictConfig) -> Robot:
     """The robot the configuration names, in its world."""
     robot: Robot = instantiate(config.robot, "robot")
+    specs = robot.spec.cameras
+    setup = _read(CameraSetup, _plain(config.cameras), "cameras")
+    check_cameras(setup, specs, [name for name, camera in specs.items() if camera.depth])
     return robot
 
 

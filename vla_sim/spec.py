@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,7 @@ class HandSpace:
 
     reach_y_m: float = 0.31  # an object coming closer is reachable from here on
     intercept_y_m: float = 0.12  # where a moving object is best taken
-    wait_x_m: float = 0.19  # where the hand waits for it, out of the camera's line to it
+    wait_xy_m: tuple[float, float] = (0.19, 0.12)  # where the hand waits for it, out of the camera's line to it
     aside_xy_m: tuple[float, float] = (0.17, 0.20)  # where the hand goes first when it has let go
     hover_m: float = 0.20  # of the tool above the support while it waits there or goes there
     cross_m: float = 0.21  # of the tool above the support while it crosses the table

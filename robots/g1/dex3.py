@@ -38,7 +38,7 @@ class Dex3:
     open_rad: tuple[float, ...] = (0.45, 0.45, -0.45, 0.0, 1.5, 0.0, 1.5)
     closed_rad: tuple[float, ...] = (0.45, -0.76, -1.2, 1.0, 1.5, 1.0, 1.5)
     tool_at: tuple[float, float, float] = (0.07, 0.065, -0.018)  # grasp point
-    tool_turn_deg: float = 50.0  # of the approach from the fingers' direction towards the palm's normal
+    tool_turn_deg: float = 40.0  # of the approach from the fingers' direction towards the palm's normal
     tool_pitch_deg: float = 20.0  # by which the approach goes down steeper than the fingers' planes
     opening_m: float = 0.093  # between the last links of thumb and fingers when open
     speed_m_s: float = 0.32  # change of the opening
@@ -48,9 +48,9 @@ class Dex3:
     tip_below_m: float = 0.032
     force: float = 1.4
     finger_force: float = 0.7
-    # Least roll of the shoulder, away from the body. The forearm of this claw comes from beside the approach: with the
-    # upper arm further in, a hand turned outwards lays it against the chest.
-    shoulder_roll_rad: float = 0.05
+    # Least roll of a shoulder at work. The forearm comes from beside the approach: with the arm further in it meets the
+    # chest when the hand turns outwards; kept further out, it could not set down before the robot's middle.
+    elbow_out_rad: float = 0.08
 
     def joints(self, hand: str) -> tuple[str, ...]:
         return tuple(f"{hand}_hand_{name}_joint" for name in JOINTS)
@@ -59,12 +59,6 @@ class Dex3:
         """N m by joint: two fingers push against one thumb."""
         names = self.joints(hand)
         return {name: self.force if "thumb" in name else self.finger_force for name in names}
-
-    def usable_rad(self, joint: str) -> tuple[float, float]:
-        """What the arms may use of a joint's range with this hand."""
-        if joint == "left_shoulder_roll_joint":
-            return self.shoulder_roll_rad, math.inf
-        return -math.inf, -self.shoulder_roll_rad if joint == "right_shoulder_roll_joint" else math.inf
 
     def positions(self, hand: str, grip: float) -> Array:
         share = min(max(grip, 0.0), 1.0)

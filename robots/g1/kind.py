@@ -55,7 +55,7 @@ def g1_spec(control_rate_hz: float = 100.0, hand: str = "gripper") -> RobotSpec:
     """What a G1 with hands of that name promises to the stack."""
     own = hand_design(hand)
     upper = [joint for joint in model.JOINTS if joint.name in model.UPPER_JOINTS]
-    limits = np.array([_usable_rad(joint, own) for joint in upper])
+    limits = np.array([(joint.lower_rad, joint.upper_rad) for joint in upper])
     speed = [model.WAIST_SPEED_RAD_S if "waist" in joint.name else model.ARM_SPEED_RAD_S for joint in upper]
     intrinsics = Intrinsics.from_fov(model.CAMERA_WIDTH, model.CAMERA_HEIGHT, np.radians(model.CAMERA_FOV_Y_DEG))
     cameras = {"head": CameraSpec("head", intrinsics, depth=True, link=model.CAMERA_LINK)}
@@ -76,17 +76,10 @@ def g1_spec(control_rate_hz: float = 100.0, hand: str = "gripper") -> RobotSpec:
 
 
 def _arm(side: str, hand: ParallelGripper | Dex3) -> ArmSpec:
-    out = (model.ELBOW_OUT_RAD, np.inf) if side == "left" else (-np.inf, -model.ELBOW_OUT_RAD)
+    least = model.ELBOW_OUT_RAD if isinstance(hand, ParallelGripper) else hand.elbow_out_rad
+    out = (least, np.inf) if side == "left" else (-np.inf, -least)
     roll = ((f"{side}_shoulder_roll_joint", *out),)
     arm = ArmSpec(f"{side}_tool", model.arm_joints(side), hand.opening_m, hand.speed_m_s, working_rad=roll)
     if isinstance(hand, ParallelGripper):
         return arm
     return replace(arm, half_width_m=hand.half_width_m, tip_ahead_m=hand.tip_ahead_m, tip_below_m=hand.tip_below_m)
-
-
-def _usable_rad(joint: model.Joint, hand: ParallelGripper | Dex3) -> tuple[float, float]:
-    """The part of a joint's range that is of use with a hand."""
-    if isinstance(hand, ParallelGripper):
-        return joint.lower_rad, joint.upper_rad
-    least, most = hand.usable_rad(joint.name)
-    return max(joint.lower_rad, least), min(joint.upper_rad, most)

@@ -68,10 +68,9 @@ class WalkingLegs:
         x, y, yaw = walker.heading_in_odom
         heading = np.array([x - FOOT_MIDDLE_M * np.cos(yaw), y - FOOT_MIDDLE_M * np.sin(yaw), yaw])
         vx, vy, _ = walker.velocity_of_pelvis
-        return Stance(
-            walker.pose_pelvis_in_odom, heading, np.array([vx, vy, walker.yaw_rate]), walker.phase in ("stand", "balance"),
-            walker.support_margin_m, walker.fallen,
-        )  # fmt: skip
+        velocity = np.array([vx, vy, walker.yaw_rate])
+        planted = walker.phase in ("stand", "balance")
+        return Stance(walker.pose_pelvis_in_odom, heading, velocity, planted, walker.support_margin_m, walker.fallen)
 
 
 def _rotation(quat_xyzw: Array) -> Array:

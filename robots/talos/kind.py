@@ -16,7 +16,8 @@ from robots.talos.urdf import hand_design, hand_files, talos_files
 from vla_sim.spec import ArmSpec, CameraSpec, HandSpace, KinematicsSpec, LinkCapsule, RobotSpec
 from vla_sim.types import Intrinsics
 
-HAND_SPACE = HandSpace(reach_y_m=0.36, intercept_y_m=0.16, wait_x_m=0.25, aside_xy_m=(0.22, 0.34))
+# Nearer to its middle a waiting forearm would touch the wide chest.
+HAND_SPACE = HandSpace(reach_y_m=0.36, intercept_y_m=0.18, wait_xy_m=(0.26, 0.27), aside_xy_m=(0.22, 0.34))
 LOWER_LEGS = ("leg_left_4", "leg_right_4", "leg_left_6", "leg_right_6")
 FOREARM_M = 0.42  # of hand and forearm behind the tool
 
@@ -34,7 +35,9 @@ class Talos:
 
     def reach_zone(self) -> ReachZone:
         """Measured: what the hands reach at a table of this height without leaning on it."""
-        return ReachZone(0.80, 0.28, (0.35, 0.50), (0.18, 0.36), (0.20, 1.54))
+        return ReachZone(
+            table_top_m=0.80, table_edge_x=0.28, object_x=(0.35, 0.50), object_y=(0.18, 0.36), eye_xz=(0.20, 1.54)
+        )
 
     def build(
         self, client: int, spec: RobotSpec, physics_rate_hz: float, actuation: Actuation | None = None
@@ -48,7 +51,7 @@ class Talos:
 
 
 def talos_spec(control_rate_hz: float = 100.0, hand: str = "gripper") -> RobotSpec:
-    """What a Talos with hands of that name promises to the stack."""
+    """What a Talos with hands of that name promises to the stack; ConfigError when there are none."""
     own = hand_design(hand)
     upper = [joint for joint in model.JOINTS if joint.name in model.UPPER_JOINTS]
     intrinsics = Intrinsics.from_fov(model.CAMERA_WIDTH, model.CAMERA_HEIGHT, np.radians(model.CAMERA_FOV_Y_DEG))

@@ -24,7 +24,8 @@ class Joint(NamedTuple):
     ready_rad: float  # posture in which the robot stands and waits
 
 
-LEG = (  # of the left leg; legs half bent as in the manufacturer's posture `half_sitting`
+# Number, lower, upper, effort, speed, ready posture.
+LEG = (  # of the left leg; half bent as in the manufacturer's posture `half_sitting`
     (1, -0.349066, 1.570796, 100, 3.87, 0.0),
     (2, -0.5236, 0.5236, 160, 5.8, 0.0),
     (3, -2.095, 0.7, 160, 5.8, -0.411354),
@@ -76,7 +77,7 @@ FOOT_MIDDLE_M = 0.0  # the sole's middle ahead of the ankle
 
 CAMERA_LINK = "rgbd_link"
 CAMERA_DOWN_RAD = 0.55  # in its mount: the neck stops at 45 degrees, and the table before its feet lies steeper
-CAMERA_WIDTH, CAMERA_HEIGHT, CAMERA_FOV_Y_DEG = 320, 240, 49.4  # as the Orbbec Astra sees in colour
+CAMERA_WIDTH, CAMERA_HEIGHT, CAMERA_FOV_Y_DEG = 320, 240, 49.5  # of an Orbbec Astra
 
 GRIPPER = ParallelGripper()
 PALM_BELOW_WRIST = 0.078  # m from the wrist's middle along the forearm

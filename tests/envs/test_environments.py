@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import yaml
 from gymnasium.utils.env_checker import check_env
 
 import envs
@@ -21,7 +22,8 @@ from vla_sim.rng import stream
 from vla_sim.types import Array, Command, Mode
 
 IDS = sorted(envs.ENTRY_POINTS)
-VARIANTS = [(i, {"obs_mode": m}) for i in IDS for m in ("state", "rgb", "rgbd")]
+PICTURES = [(i, {"obs_mode": m}) for i in ("VlaSim/PickPlace-v0", "VlaSim/Fetch-v0") for m in ("rgb", "rgbd")]
+VARIANTS = [*((i, {"obs_mode": "state"}) for i in IDS), *PICTURES]
 
 
 def bare(env: gym.Env[Any, Any]) -> TaskEnv:
@@ -52,7 +54,7 @@ def test_two_envs_with_one_seed_roll_out_alike(env_id: str) -> None:
     a, b = first.reset(seed=11), second.reset(seed=11)
     first.action_space.seed(3)
     assert_same(a[0], b[0])
-    for _ in range(25):
+    for _ in range(12):
         action = first.action_space.sample()
         one, other = first.step(action), second.step(action)
         assert_same(one[0], other[0])
@@ -94,6 +96,21 @@ def test_layouts_leave_room(seed: int) -> None:
     for i, a in enumerate(layout.placements):
         for b in layout.placements[:i]:
             assert np.hypot(a.x - b.x, a.y - b.y) >= SPACING_M
+
+
+def test_difficulty_says_how_many_and_how_alike() -> None:
+    for seed in range(20):
+        easy, hard = (scene.draw_pick_place(stream(seed, 0, "layout"), None, level) for level in ("easy", "hard"))
+        assert len(easy.placements) == 2
+        assert len(hard.placements) == 5
+        target = hard.target.query
+        assert all(p.query.shape == target.shape or p.query.colour == target.colour for p in hard.placements)
+        speeds = [
+            (scene.draw_pick_moving(stream(seed, 0, "layout"), 0.1, 0.0, None, level).belt or scene.Belt(0.0)).speed_m_s
+            for level in ("easy", "hard")
+        ]
+        assert speeds[0] == 0.1
+        assert abs(speeds[1] - 0.1) <= 0.025 + 1e-9
 
 
 def test_a_command_that_is_not_a_number_is_taken_as_hold() -> None:
@@ -227,3 +244,16 @@ def test_without_pictures_no_mesh_is_loaded() -> None:
         "import sys; assert 'envs.rendering.raster' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], check=True, capture_output=True)
+
+
+def test_every_task_has_a_configuration_that_makes_it() -> None:
+    folder = Path(__file__).parents[2] / "conf" / "env"
+    made = set()
+    for path in sorted(folder.glob("*.yaml")):
+        settings = yaml.safe_load(path.read_text())
+        assert settings.pop("_target_") == "envs.make"
+        assert settings.pop("body") == "${body}"
+        env = envs.make(**settings)
+        made.add(settings["id"])
+        env.close()
+    assert made == set(IDS)

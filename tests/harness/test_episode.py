@@ -139,7 +139,7 @@ class LoggingRobot(MockRobot):
         self.log.append(f"reset {seed}")
         return super().reset(seed)
 
-    def observe(self, cameras: tuple[str, ...] = ()) -> Observation:
+    def observe(self, cameras: tuple[str, ...] = (), *, scan: bool = False) -> Observation:
         self.log.append(f"observe {','.join(cameras)}".strip())
         return super().observe(cameras)
 

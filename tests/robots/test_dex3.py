@@ -24,7 +24,7 @@ from vla_sim.stages.grasp import GraspConfig, GraspPlanner
 from vla_sim.stages.motion import Motion
 from vla_sim.stages.skills import MotionConfig, Tick
 from vla_sim.stages.tracking import Estimate
-from vla_sim.types import Array, Command, Detection, GraspRequest, ObjectQuery, Plan, PlanStep
+from vla_sim.types import Array, Command, Detection, Grasp, GraspRequest, ObjectQuery, Plan, PlanStep
 
 HAND, SPEC = Dex3(), G1("dex3").spec()
 RATE_HZ, TABLE_M, TABLE_EDGE_X = 500.0, 0.70, 0.19
@@ -193,18 +193,28 @@ def test_mass_is_that_of_the_manufacturers_model_with_hands(table: Table) -> Non
 
 def test_a_hand_that_turns_outwards_keeps_its_arm_off_the_chest(table: Table) -> None:
     """A cube that stands askew: with the whole range of the shoulder the arm would go into the chest."""
-    whole = replace(SPEC, lower_rad=G1().spec().lower_rad, upper_rad=G1().spec().upper_rad)
-    gaps = [table.gap_m("left", cube_posture(spec)) for spec in (whole, SPEC)]
+    assert SPEC.kinematics is not None
+    whole = {hand: replace(own, working_rad=()) for hand, own in SPEC.kinematics.arms.items()}
+    anyhow = replace(SPEC, kinematics=replace(SPEC.kinematics, arms=whole))
+    gaps = [table.gap_m("left", cube_posture(spec)) for spec in (anyhow, SPEC)]
     assert gaps[0] < 0 < 0.01 < gaps[1]
 
 
+def test_it_can_set_down_before_the_middle_of_the_robot() -> None:
+    for hand, side in (("left", 1.0), ("right", -1.0)):
+        spot = np.array([0.30, side * 0.03, TABLE_M + 0.09])
+        assert plan(SPEC, hand, spot, (0.25 * side, 0.0, -0.25 * side)).error_m < 0.006
+
+
 def cube_posture(spec: RobotSpec) -> Array:
+    return plan(spec, "left", np.array([0.25, 0.22, TABLE_M + 0.033]), (0.6,)).posture_rad
+
+
+def plan(spec: RobotSpec, hand: str, point: Array, yaws_rad: tuple[float, ...]) -> Grasp:
     assert spec.kinematics is not None
-    request = GraspRequest("left", np.array([0.28, 0.26, TABLE_M + 0.033]), (0.5,), 0.12, spec.kinematics.ready_rad,
-                           TABLE_M, np.zeros((0, 4)))  # fmt: skip
-    grasp = GraspPlanner(spec)(request)
-    assert grasp.error_m < 0.002
-    return grasp.posture_rad
+    ready = spec.kinematics.ready_rad
+    request = GraspRequest(hand, point, yaws_rad, 0.12, ready, TABLE_M, np.zeros((0, 4)))
+    return GraspPlanner(spec)(request)
 
 
 def test_an_empty_hand_closes_until_it_is_known_to_be_empty(table: Table) -> None:

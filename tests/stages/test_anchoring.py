@@ -40,7 +40,8 @@ def test_the_velocity_turns_with_the_robot() -> None:
     for k in range(8):
         tracker.update(Detections(0.05 * k, (cube(0.3, -0.2 + 0.01 * k),)))
     estimate = tracker.estimate(0.4)
-    assert estimate is not None and estimate.moving
+    assert estimate is not None
+    assert estimate.moving
     turned = anchoring.estimate_in_base(estimate, np.array([0.0, 0.0, np.pi / 2]))
     np.testing.assert_allclose(turned.velocity_in_base[0], estimate.velocity_in_base[1], atol=1e-9)
 

@@ -8,7 +8,7 @@ import pytest
 
 import envs
 from envs.scene import Layout, Placement
-from envs.tabletop import TabletopEnv
+from envs.task_env import TaskEnv
 from tests.stages.synthetic_frames import item, lying, render, room
 from vla_sim.catalogue import COLOURS, GRASPABLE, SHAPES
 from vla_sim.stages.perception import ColourShapeDetector, DetectorConfig
@@ -20,7 +20,7 @@ FOUND_WITHIN_M = 0.03
 
 
 @pytest.fixture(scope="module")
-def env() -> Iterator[TabletopEnv]:
+def env() -> Iterator[TaskEnv]:
     made = envs.make("VlaSim/PickPlace-v0")
     yield made
     made.close()
@@ -31,7 +31,7 @@ def detect() -> ColourShapeDetector:
     return ColourShapeDetector()
 
 
-def capture(env: TabletopEnv, *placements: Placement, seed: int = 0) -> Frame:
+def capture(env: TaskEnv, *placements: Placement, seed: int = 0) -> Frame:
     env.world.build(Layout(placements))
     env.cameras.rebuild(seed)
     return env.capture("head")
@@ -50,7 +50,7 @@ def quarter(angle_rad: float) -> float:
 
 
 @pytest.fixture(scope="module")
-def survey(env: TabletopEnv, detect: ColourShapeDetector) -> dict[str, Array]:
+def survey(env: TaskEnv, detect: ColourShapeDetector) -> dict[str, Array]:
     """Errors over many scenes: position [n, 3] m, yaw of cubes [m] rad, counts [total, missed, invented]."""
     errors, yaws, total, missed, invented = [], [], 0, 0, 0
     for seed in SEEDS:
@@ -98,14 +98,14 @@ def test_cubes_are_turned_as_they_stand(survey: dict[str, Array]) -> None:
     assert np.degrees(np.percentile(survey["yaw"], 95)) < 1.5
 
 
-def test_two_of_one_colour_and_shape_are_two(env: TabletopEnv, detect: ColourShapeDetector) -> None:
+def test_two_of_one_colour_and_shape_are_two(env: TaskEnv, detect: ColourShapeDetector) -> None:
     query = ObjectQuery("cube", "green")
     found = detect(capture(env, Placement(query, 0.30, 0.20, 0.3), Placement(query, 0.30, 0.30, -0.2))).items
     assert [(d.shape, d.colour) for d in found] == [("cube", "green")] * 2
     assert sorted(d.position_in_base[1] for d in found) == pytest.approx([0.20, 0.30], abs=0.003)
 
 
-def test_two_of_one_colour_whose_pixels_touch_are_two(env: TabletopEnv, detect: ColourShapeDetector) -> None:
+def test_two_of_one_colour_whose_pixels_touch_are_two(env: TaskEnv, detect: ColourShapeDetector) -> None:
     """A mug hides the foot of a bottle of its colour behind it: one patch in the image, two things on the table."""
     bottle, mug = ObjectQuery("bottle", "blue"), ObjectQuery("mug", "blue")
     found = detect(capture(env, Placement(mug, 0.27, 0.0, 0.0), Placement(bottle, 0.39, 0.0, 0.0)))
@@ -113,12 +113,12 @@ def test_two_of_one_colour_whose_pixels_touch_are_two(env: TabletopEnv, detect: 
         assert nearest(found, query, np.array([x, 0.0, 0.0])) is not None, query
 
 
-def test_an_empty_table_holds_nothing(env: TabletopEnv, detect: ColourShapeDetector) -> None:
+def test_an_empty_table_holds_nothing(env: TaskEnv, detect: ColourShapeDetector) -> None:
     frame = capture(env)
     assert detect(frame) == Detections(frame.time_s, ())
 
 
-def test_depth_that_hit_nothing_shows_nothing(env: TabletopEnv, detect: ColourShapeDetector) -> None:
+def test_depth_that_hit_nothing_shows_nothing(env: TaskEnv, detect: ColourShapeDetector) -> None:
     frame = capture(env, Placement(ObjectQuery("cube", "red"), 0.3, 0.2, 0.0))
     assert len(detect(frame).items) == 1
     for nothing in (np.inf, 0.0, np.nan):
@@ -126,12 +126,12 @@ def test_depth_that_hit_nothing_shows_nothing(env: TabletopEnv, detect: ColourSh
         assert detect(blind).items == ()
 
 
-def test_a_camera_without_depth_is_an_error_that_names_it(env: TabletopEnv, detect: ColourShapeDetector) -> None:
+def test_a_camera_without_depth_is_an_error_that_names_it(env: TaskEnv, detect: ColourShapeDetector) -> None:
     with pytest.raises(ValueError, match="'head' gives no depth"):
         detect(replace(capture(env), depth_m=None))
 
 
-def test_the_simulators_labels_are_never_read(env: TabletopEnv, detect: ColourShapeDetector) -> None:
+def test_the_simulators_labels_are_never_read(env: TaskEnv, detect: ColourShapeDetector) -> None:
     env.restart(3)
     frame = env.capture("head")
     garbage = np.random.default_rng(0).integers(-9, 99, frame.rgb.shape[:2]).astype(np.int32)
@@ -140,7 +140,7 @@ def test_the_simulators_labels_are_never_read(env: TabletopEnv, detect: ColourSh
     assert [str(d) for d in plain.items] == [str(d) for d in odd.items] == [str(d) for d in detect(frame).items]
 
 
-def test_the_frame_is_left_alone(env: TabletopEnv, detect: ColourShapeDetector) -> None:
+def test_the_frame_is_left_alone(env: TaskEnv, detect: ColourShapeDetector) -> None:
     frame = capture(env, Placement(ObjectQuery("ball", "cyan"), 0.3, 0.2, 0.0))
     assert frame.depth_m is not None
     rgb, depth = frame.rgb.copy(), frame.depth_m.copy()
@@ -149,7 +149,7 @@ def test_the_frame_is_left_alone(env: TabletopEnv, detect: ColourShapeDetector) 
     assert np.array_equal(frame.depth_m, depth)
 
 
-def test_what_is_returned_is_best_first_and_no_more_than_asked(env: TabletopEnv, detect: ColourShapeDetector) -> None:
+def test_what_is_returned_is_best_first_and_no_more_than_asked(env: TaskEnv, detect: ColourShapeDetector) -> None:
     env.restart(1)
     frame = env.capture("head")
     sure = [d.confidence for d in detect(frame).items]

@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 import envs
-from robots.g1.body import g1_spec
+from robots.g1.kind import g1_spec
 from robots.mock import mock_spec
 from vla_sim.spec import KinematicsSpec
 from vla_sim.stages.grasp import GraspConfig, GraspPlanner, tool_rotation

@@ -14,14 +14,18 @@ def part(time_s: float, x: float, pose: Array | None = None) -> Scan:
 
 def test_a_whole_turn_needs_all_its_parts() -> None:
     window = ScanWindow(parts=2)
-    assert window.recent() is None and window.whole() is None
+    assert window.recent() is None
+    assert window.whole() is None
     window.add(part(0.0, 1.0))
     recent = window.recent()
-    assert recent is not None and len(recent.points_in_base) == 1 and window.whole() is None
+    assert recent is not None
+    assert len(recent.points_in_base) == 1
+    assert window.whole() is None
     window.add(part(0.1, 2.0))
     window.add(part(0.2, 3.0))
     whole = window.whole()
-    assert whole is not None and whole.time_s == 0.2
+    assert whole is not None
+    assert whole.time_s == 0.2
     assert whole.points_in_base[:, 0].tolist() == [2.0, 3.0]
 
 

@@ -8,7 +8,7 @@ import pytest
 from robots.g1.kind import g1_spec
 from vla_sim.errors import Refused
 from vla_sim.stages import mission
-from vla_sim.stages.going import staging
+from vla_sim.stages.going import GoTo, staging
 from vla_sim.stages.skills import Arms, MotionConfig
 from vla_sim.stages.walking import Walk
 from vla_sim.types import ObjectQuery, Plan, PlanStep, Region, RobotState, SiteMap, Surface
@@ -70,14 +70,18 @@ def test_following_and_touching() -> None:
 
 def test_a_room_with_a_table_means_the_place_before_it() -> None:
     made = mission.compile(Plan((GO,)), Arms(SPEC, MotionConfig()), walk())
-    goal = made.skills[0]()._goal  # type: ignore[attr-defined]
+    first = made.skills[0]()
+    assert isinstance(first, GoTo)
+    goal = first.goal_in_site
     np.testing.assert_allclose(goal, staging(KITCHEN_TABLE, MotionConfig().staging_m))
     np.testing.assert_allclose(goal, [5.0, 2.0 - 0.3 - MotionConfig().staging_m, np.pi / 2], atol=1e-9)
 
 
 def test_a_room_without_a_table_means_its_middle() -> None:
     made = mission.compile(Plan((PlanStep("navigate", "go_to", place="hall"),)), Arms(SPEC, MotionConfig()), walk())
-    np.testing.assert_allclose(made.skills[0]()._goal[:2], [1.0, 0.0])  # type: ignore[attr-defined]
+    first = made.skills[0]()
+    assert isinstance(first, GoTo)
+    np.testing.assert_allclose(first.goal_in_site[:2], [1.0, 0.0])
 
 
 def test_a_robot_without_legs_that_walk_refuses() -> None:

@@ -45,7 +45,8 @@ def test_an_answer_to_an_older_goal_moves_nothing() -> None:
     walk = walk_at(np.zeros(3))
     walk.go(Goal(np.ones(3)), 1.0)
     walk.answer(answer(0.9, status="arrived"), 1.1)
-    assert walk.status == "moving" and not walk.velocity(1.1).any()
+    assert walk.status == "moving"
+    assert not walk.velocity(1.1).any()
 
 
 def test_after_a_stop_no_late_answer_sets_it_going() -> None:

@@ -62,10 +62,10 @@ class GoTo(LegSkill):
 
     def __init__(self, arms: Arms, walk: Walk, goal_in_site: Array) -> None:
         super().__init__(arms, walk)
-        self._goal = goal_in_site
+        self.goal_in_site = goal_in_site
 
     def _set_out(self, tick: Tick) -> str:
-        self._go(tick, self.walk.goal_of_heading(self._goal, tick.state))
+        self._go(tick, self.walk.goal_of_heading(self.goal_in_site, tick.state))
         return "walk"
 
     def _walk(self, tick: Tick) -> str | None:

@@ -88,7 +88,8 @@ class Pick(Skill):
         side = 1.0 if hand == "left" else -1.0
         servo, space = self.arms.use(hand, tick.state), self.arms.ik.space
         _, rotation = self.arms.ready_tool(hand)
-        beside = np.array([space.wait_x_m, side * space.intercept_y_m, self._support_m + space.hover_m])
+        x, y = space.wait_xy_m
+        beside = np.array([x, side * y, self._support_m + space.hover_m])
         servo.track(tick.state, self.arms.targets_rad, beside, rotation)
 
     def _grasp_request(self, tick: Tick, estimate: Estimate, hand: str) -> GraspRequest:

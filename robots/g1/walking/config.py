@@ -30,8 +30,9 @@ class WalkerConfig:
     sink_m_s: float = 0.25  # and back, before it steps
     step_width_m: float = 0.20  # between the feet's middles
     step_height_m: float = 0.06  # of the swing foot at its highest
-    swing_up: float = 0.45  # part of a step in which the swing foot rises
+    swing_up: float = 0.35  # part of a step in which the swing foot rises
     swing_down: float = 0.5  # ... and comes down
+    toe_up_rad: float = 0.05  # by which the swing foot lifts its toe over what it might hit
     accel_ahead_m_s2: float = 0.4  # how fast the commanded velocity is taken up
     accel_aside_m_s2: float = 0.3
     accel_turn_rad_s2: float = 0.8
@@ -65,7 +66,7 @@ class WalkerConfig:
     cop_gain: float = 4.0  # of the divergent component's error, stepping
     cop_ahead_m: float = 0.05
     cop_aside_m: float = 0.02
-    balance_cop_gain: float = 2.5  # on both feet
+    balance_cop_gain: float = 3.5  # on both feet
     balance_cop_ahead_m: float = 0.065
     balance_cop_aside_m: float = 0.12
     com_pull_per_tick: float = 0.05  # the pendulum model follows what is measured
@@ -87,7 +88,7 @@ class WalkerConfig:
 
     # Standing
     stand_com_gain: float = 0.3
-    stand_com_m_s: float = 0.04  # fastest it creeps
+    stand_com_m_s: float = 0.02  # fastest it creeps
     shift_time_s: float = 0.6  # of the weight towards the first standing foot
     shift_short: float = 0.35  # of its way left out
     balance_from_m: float = 0.03  # error of the divergent component at which standing becomes balancing

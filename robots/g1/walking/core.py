@@ -41,7 +41,8 @@ def _cached(make: Callable[[int], Callable[..., Any]]) -> Any:
 @compiled
 def solve_posture(tree: Array, c: Array, g: Array, swing_yaw: float, q: Array, work: Array) -> None:
     """Leg joints in `q` for the references in `g`, and where the centre of mass then is in the pelvis."""
-    turned, pelvis, foot = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
+    turned, pelvis = np.empty((3, 3)), np.empty((3, 3))
+    level, foot = np.empty((3, 3)), np.empty((3, 3))
     about_z(g.yaw, pelvis)
     about_axis(pelvis, 1, g.upright[1], turned)
     about_axis(turned, 0, g.upright[0], pelvis)
@@ -50,7 +51,8 @@ def solve_posture(tree: Array, c: Array, g: Array, swing_yaw: float, q: Array, w
         place[i] = g.com[i] - g.com_in_pelvis[i]
     for f in range(2):
         swings = g.swings > 0 and f != g.stance
-        about_z(swing_yaw if swings else g.foot_yaw[f], foot)
+        about_z(swing_yaw if swings else g.foot_yaw[f], level)
+        about_axis(level, 1, -g.toe_up if swings else 0.0, foot)
         for i in range(3):
             ankle[i] = (g.swing[i] if swings else g.foot[f, i]) - row(foot, i, tree.sole)
         solve_leg(tree, f, pelvis, place, foot, ankle, int(c.ik_iterations), q)

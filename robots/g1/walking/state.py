@@ -124,6 +124,7 @@ GAIT = np.dtype(
         ("swing_velocity", "f8", 2),
         ("swing_acceleration", "f8", 2),
         ("swings", "f8"),
+        ("toe_up", "f8"),
         # centre of mass and of pressure
         ("dcm", "f8", 2),
         ("dcm_raw", "f8", 2),

@@ -36,6 +36,9 @@ def _height(c: Array, g: Array, t: float) -> None:
     """From where it lifted to the standing foot's height over a plateau; late, it feels downwards for the floor."""
     p = g.phase
     lift = g.lift_height + (g.foot[g.stance, 2] - g.lift_height) * smooth(p / TURNED_AT)
-    g.swing[2] = lift + c.step_height_m * smooth(p / c.swing_up) * smooth((1.0 - p) / c.swing_down)
+    hurry = min(g.step_time / c.step_time_s, 1.0)  # a hasty step stays low, else it comes down too late
+    lifted = hurry * hurry * smooth(p / c.swing_up) * smooth((1.0 - p) / c.swing_down)
+    g.swing[2] = lift + c.step_height_m * lifted
+    g.toe_up = c.toe_up_rad * lifted
     if t > g.step_time:
         g.swing[2] -= min((t - g.step_time) * c.search_m_s, c.search_max_m)

@@ -17,7 +17,7 @@ class NavigationConfig:
     # the body
     radius_m: float = 0.30
     margin_m: float = 0.05  # beyond the radius, of a route: half a cell of the grid, and sway
-    tight_m: float = 0.01  # and where there is no way with that; nothing is tried out that comes nearer
+    tight_m: float = 0.015  # and where there is no way with that; nothing is tried out that comes nearer
     soft_m: float = 0.55  # of a thing's distance from the middle of the body; more is no better
     forward_m_s: float = 0.6
     back_m_s: float = 0.25
@@ -48,7 +48,7 @@ class NavigationConfig:
     dock_turn_rad_s: float = 0.3
     dock_m: float = 0.015
     dock_rad: float = math.radians(1.5)
-    patience_s: float = 12.0  # without progress, then there is no way
+    patience_s: float = 20.0  # without progress, then there is no way
     # people
     person_radius_m: float = 0.25
     follow_m: float = 1.2

@@ -20,6 +20,7 @@ SIDESTEP_BELOW_M_S = 0.35  # faster than this the robot does not step sideways
 STANDS_M_S = 0.05  # slower, and who runs into the robot has done it himself
 SLACK_M = 0.003  # a robot that is too near already may come no nearer than this in a trial
 BEYOND_S, WIDE_M, THREAT = 2.0, 0.3, 0.3  # after a trial, people are looked at this long; how near, and what it costs
+SQUEEZE = 20.0  # price of speed where it is tighter than routes are laid if they can
 CALM = 0.3  # m/s; the price of nearness grows with the speed at which things are passed
 SPREAD_M_S = 0.08  # how fast the place of a moving thing becomes unsure
 
@@ -44,6 +45,7 @@ class Gait(NamedTuple):
     turn: float
     lag_s: float
     keep_m: float
+    roomy_m: float  # nearer than this it should be slow
     soft_m: float
     person_m: float  # between middles
     horizon_s: float
@@ -63,7 +65,7 @@ def gait_of(config: NavigationConfig, person_m: float | None = None) -> Gait:
     apart = c.radius_m + c.person_radius_m + 0.05 if person_m is None else person_m
     return Gait(
         c.acceleration_m_s2, c.brake_m_s2, c.side_acceleration_m_s2, c.turn_acceleration_rad_s2, c.lag_s, c.least_m,
-        c.soft_m, apart, c.horizon_s,
+        c.keep_m, c.soft_m, apart, c.horizon_s,
     )  # fmt: skip
 
 
@@ -122,6 +124,9 @@ def trial(
                     return False
             room_m = min(room_m, apart_m - gait.person_m + gait.keep_m)
         short = min(max((gait.soft_m - room_m) / (gait.soft_m - gait.keep_m), 0.0), 1.0)
+        speed_m_s = math.sqrt(vx * vx + vy * vy)
+        if room_m < gait.roomy_m:
+            near += SQUEEZE * (gait.roomy_m - room_m) / gait.roomy_m * speed_m_s / steps
         near += short * short * (CALM + math.sqrt(vx * vx + vy * vy)) / steps
     speed_x, speed_y = vx * math.cos(yaw) - vy * math.sin(yaw), vx * math.sin(yaw) + vy * math.cos(yaw)
     threat = 0.0

@@ -26,7 +26,7 @@ SLOWING_PER_S = 0.8  # speed per metre left
 SLOWEST_M_S = 0.15
 BEARING_M = 0.5  # this far along the route it is looked where it goes
 FACED_RAD = 0.3  # turned enough to walk
-BACK_UP_M_S = 0.12
+BACK_UP_M_S = 0.15
 SLOW_M_S = 0.1  # a robot that is no faster and finds no free way is blocked
 DOCK_START_M = 0.45  # in front of a docking pose
 DOCK_SLACK_M = 0.3
@@ -140,16 +140,21 @@ class Navigator:
         self._patience.update(time_s, pose, left_m)
         if not found:
             over = self._guide.hopeless or self._patience.is_over(time_s)
-            return np.zeros(3), "no_way" if over else "blocked"
+            back = not over and self._patience.steps_back(time_s)  # somebody may want to come through
+            return self._back() if back else np.zeros(3), "no_way" if over else "blocked"
         target, free = self._along(min(max(SLOWEST_M_S, SLOWING_PER_S * left_m), fastest_m_s))
         if self._patience.is_over(time_s):
             return np.zeros(3), "no_way"
         if self._patience.steps_back(time_s):
-            back = np.array([-BACK_UP_M_S, 0.0, 0.0])
-            return (back if self._is_free(back) else np.zeros(3)), "blocked"
+            return self._back(), "blocked"
         slow = float(np.abs(self._stride.velocity[:2]).max()) < SLOW_M_S
         blocked = (not free and slow) or (self._patience.is_blocked(time_s) and not target.any())
         return target, "blocked" if blocked else "moving"
+
+    def _back(self) -> Array:
+        """[3] backwards, if nothing is there."""
+        back = np.array([-BACK_UP_M_S, 0.0, 0.0])
+        return back if self._is_free(back) else np.zeros(3)
 
     def _along(self, fastest_m_s: float, person_m: float | None = None) -> tuple[Array, bool]:
         """[3] the velocity to aim at on the way, and whether there was a free one."""

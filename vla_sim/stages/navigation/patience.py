@@ -14,7 +14,7 @@ MOVED_M, TURNED_RAD = 0.06, 0.15  # less is standing still
 PROGRESS_M = 0.15  # of the way left
 DETOUR_M = 0.5  # so much longer is another route
 WAIT_S = 1.0  # of standing still before it is called blocked
-BACK_AFTER_S, BACK_S, BACK_EVERY_S = 3.0, 1.5, 6.0
+BACK_AFTER_S, BACK_S, BACK_EVERY_S = 3.0, 2.5, 5.0
 
 
 class Patience:
