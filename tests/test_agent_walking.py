@@ -217,3 +217,23 @@ def test_a_robot_that_stands_at_its_work_needs_no_lidar() -> None:
     bench.tick(0.02)
     bench.motion.legs = True
     assert bench.agent.wants_scan()
+
+
+def test_people_seen_walking_are_told_to_safety_where_they_are_by_now() -> None:
+    """Seen at x = 3 coming at 1 m/s; half a second later, from a robot at x = 0.5, he is 2 m away and still coming."""
+    bench = Bench()
+    bench.motion.goal_now = Goal(np.array([2.0, 0.0, 0.0]))
+    bench.turn(0.0)
+    bench.tick(0.0)
+    seen = NavigationAnswer(
+        0.0, np.zeros(3), "moving", np.zeros((0, 2)), np.zeros(3), 1.0,
+        people_in_site=np.array([[3.0, 0.2, -1.0, 0.0]]),
+    )  # fmt: skip
+    bench.agent._walked = seen
+    bench.tick(0.5, x=0.5)
+    around = bench.agent._surroundings()
+    np.testing.assert_allclose(around.people_in_base, [[2.0, 0.2]], atol=1e-9)
+    assert around.people_velocity is not None
+    np.testing.assert_allclose(around.people_velocity, [[-1.0, 0.0]], atol=1e-9)
+    bench.tick(1.5, x=0.5)
+    assert len(bench.agent._surroundings().people_in_base) == 0

@@ -44,6 +44,7 @@ from vla_sim.types import (
 )
 
 VIOLATION_RAD = 0.05  # beyond a joint's limit, measured
+PEOPLE_S = 1.0  # people seen longer ago may be anywhere
 MOVED_RAD = 1e-4  # a target further than this from where it was is motion
 
 
@@ -313,13 +314,28 @@ class Agent:
     def _surroundings(self) -> Surroundings:
         """What safety may know of the world."""
         walk = self.stack.motion.walk
+        people = self._people()
         return Surroundings(
             scan=self._scans.recent(),
+            people_in_base=people[:, :2],
+            people_velocity=people[:, 2:],
             site=self._site,
             pose_odom_in_site=walk.odom_in_site,
             docking=walk.docking,
             stop_latched=self._stopped_s is not None,
         )
+
+    def _people(self) -> Array:
+        """[k, 4] x, y m and vx, vy m/s in base of who was seen walking a moment ago, moved on to now."""
+        seen, now_s = self._walked, self._state.time_s
+        if seen is None or now_s - seen.time_s > PEOPLE_S or not len(seen.people_in_site):
+            return np.zeros((0, 4))
+        here = planar.inverse(self.stack.motion.walk.base_in_site(self._state))
+        rows = []
+        for person in seen.people_in_site:
+            place = person[:2] + person[2:] * (now_s - seen.time_s)
+            rows.append([*planar.apply(here, place), *planar.rotate(here[2], person[2:])])
+        return np.array(rows)
 
     def _beyond_limits(self, state: RobotState) -> bool:
         """Whether a measured joint is where safety would never have sent it."""

@@ -253,6 +253,7 @@ class NavigationAnswer:
     pose_odom_in_site: Array  # [3] x, y, yaw: where odometry's frame lies by what was recognised of the walls
     clearance_m: float  # from the robot's outline to the nearest thing
     person_in_site: Array | None = None  # [2] m, of the person followed
+    people_in_site: Array = field(default_factory=lambda: np.zeros((0, 4)))  # [k, 4] x, y m, vx, vy m/s of who walks
 
 
 @dataclass(frozen=True, slots=True)

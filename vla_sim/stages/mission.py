@@ -10,6 +10,7 @@ import numpy as np
 from vla_sim.stages import places
 from vla_sim.stages.carry import Carry
 from vla_sim.stages.going import Follow, GoTo, StepBack, StepUp, staging
+from vla_sim.stages.navigation.lawful import check_way
 from vla_sim.stages.pick import Pick
 from vla_sim.stages.place import Place
 from vla_sim.stages.reach import Reach
@@ -31,7 +32,10 @@ class Mission:
 
 
 def compile(plan: Plan, arms: Arms, walk: Walk) -> Mission:
-    """The skills of a plan. Raises Refused for a robot that cannot walk where it would have to."""
+    """The skills of a plan.
+
+    Raises Refused for a robot that cannot walk where it would have to, and for a way that no robot may take.
+    """
     made = _Compiler(arms, walk)
     for i, step in enumerate(plan.steps):
         if step.action in WALKS:
@@ -45,6 +49,7 @@ class _Compiler:
         self.arms, self.walk, self.mission = arms, walk, Mission()
         self._moved = False  # since the last thing was done with the hands
         self._surface: Surface | None = None
+        self._last = walk.start_in_site
 
     def add(self, step: PlanStep, later: Sequence[PlanStep]) -> None:
         """Skills for one step."""
@@ -68,6 +73,10 @@ class _Compiler:
 
     def _go_to(self, place: str) -> None:
         goal, self._surface = self._goal(place)
+        if place not in ("start", "person"):
+            places.check_zones(goal[:2], self.walk.site)
+        check_way(self.walk.site, self._last, goal, place)
+        self._last = goal
         self._then(lambda: GoTo(self.arms, self.walk, goal))
         self._moved = True
 

@@ -24,6 +24,20 @@ def apply(pose: Array, point: Array) -> Array:
     return np.array([pose[0] + cos * point[0] - sin * point[1], pose[1] + sin * point[0] + cos * point[1]])
 
 
+def seen_from(pose: Array, other: Array) -> Array:
+    """[3] `other` in the frame at `pose`, both given in the same frame."""
+    return compose(inverse(pose), other)
+
+
+def moved(pose: Array, points: Array) -> Array:
+    """[n, 2 or 3] points of the frame at `pose` in the frame around it; heights stay."""
+    cos, sin = np.cos(pose[2]), np.sin(pose[2])
+    out = np.array(points, dtype=np.float64)
+    out[:, 0] = pose[0] + cos * points[:, 0] - sin * points[:, 1]
+    out[:, 1] = pose[1] + sin * points[:, 0] + cos * points[:, 1]
+    return out
+
+
 def rotate(angle_rad: float, vector: Array) -> Array:
     """[2] a vector turned."""
     cos, sin = np.cos(angle_rad), np.sin(angle_rad)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from robots.g1.walking.config import PERIOD_S
 from robots.g1.walking.rotations import clip, compiled, smooth, wrap
 from vla_sim.types import Array
@@ -9,6 +11,7 @@ from vla_sim.types import Array
 ACCELERATION_MAX, SPEED_MAX = 60.0, 4.0
 ARRIVE_AT = 0.94  # part of the step time at which the foot is over its foothold
 TURNED_AT = 0.92
+NEAR_M, FAR_M = 0.03, 0.20  # a foot farther from its foothold than the first stays up, the more the farther
 
 
 @compiled
@@ -37,7 +40,9 @@ def _height(c: Array, g: Array, t: float) -> None:
     p = g.phase
     lift = g.lift_height + (g.foot[g.stance, 2] - g.lift_height) * smooth(p / TURNED_AT)
     hurry = min(g.step_time / c.step_time_s, 1.0)  # a hasty step stays low, else it comes down too late
-    lifted = hurry * hurry * smooth(p / c.swing_up) * smooth((1.0 - p) / c.swing_down)
+    far = math.sqrt((g.foothold[0] - g.swing[0]) ** 2 + (g.foothold[1] - g.swing[1]) ** 2)
+    down = max(smooth((1.0 - p) / c.swing_down), clip((far - NEAR_M) / FAR_M, 0.0, 0.8))
+    lifted = hurry * smooth(p / c.swing_up) * down
     g.swing[2] = lift + c.step_height_m * lifted
     g.toe_up = c.toe_up_rad * lifted
     if t > g.step_time:

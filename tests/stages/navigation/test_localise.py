@@ -10,8 +10,8 @@ import pytest
 
 from tests.stages.navigation.plan_world import Box, Walker, World, box_of_walls, two_rooms, wrapped
 from vla_sim.stages.navigation.config import NavigationConfig
-from vla_sim.stages.navigation.frames import compose, inverse, seen_from
 from vla_sim.stages.navigation.localise import Localiser
+from vla_sim.stages.planar import compose, inverse, seen_from
 from vla_sim.types import Array
 
 

@@ -11,8 +11,8 @@ import pytest
 from tests.stages.navigation.plan_world import Box, Trip, Walker, World, box_of_walls, see, travel, two_rooms, wrapped
 from vla_sim.errors import ConfigError
 from vla_sim.stages.navigation.config import NavigationConfig
-from vla_sim.stages.navigation.frames import compose
 from vla_sim.stages.navigation.navigator import Navigator
+from vla_sim.stages.planar import compose
 from vla_sim.types import Array, NavigationAnswer, NavigationRequest, Region, SiteMap
 
 HALL = box_of_walls(0, 0, 10, 6)

@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from vla_sim.stages.navigation.config import NavigationConfig
-from vla_sim.stages.navigation.frames import compose, seen_from, turned
 from vla_sim.stages.navigation.occupancy import corners_of
 from vla_sim.stages.navigation.stride import STANDS_M_S, Stride
+from vla_sim.stages.planar import compose, rotate, seen_from
 from vla_sim.types import Array, SiteMap
 
 GAIN = 0.9  # 1/s, on the error that is left once the body has come to rest
@@ -75,7 +75,7 @@ class Docking:
         """[3] the velocity to aim at; `place` [3] is the robot without sway, in the site like `goal` [3]."""
         c = self._config
         error = -seen_from(goal, place)  # along the goal's own axes: ahead, aside, turn
-        speed = np.append(turned(-error[2], stride.velocity), stride.velocity[2])
+        speed = np.append(rotate(-error[2], stride.velocity), stride.velocity[2])
         final = coasting(error, speed, c.lag_s)
         tolerance = np.array([c.dock_m, c.dock_m, c.dock_rad])
         if self._rest_s is not None:
@@ -86,7 +86,7 @@ class Docking:
         limits = np.array([c.dock_m_s, c.dock_m_s, c.dock_turn_rad_s])
         limits[0] *= _alignment(error) if final[0] > 0 else BACK_M_S / c.dock_m_s
         wanted = servo(final, speed, limits, 0.8 * INNER * tolerance)
-        return np.append(turned(error[2], wanted), wanted[2])
+        return np.append(rotate(error[2], wanted), wanted[2])
 
     def _rest(self, time_s: float, error: Array, tolerance: Array, stride: Stride) -> Array:
         """Stand until the body is still, then judge; what is outside goes on walking."""

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from vla_sim.stages.navigation.config import NavigationConfig
-from vla_sim.stages.navigation.frames import seen_from
 from vla_sim.stages.navigation.moving import Track
+from vla_sim.stages.planar import seen_from
 from vla_sim.types import Array
 
 HINT_M = 1.2  # a person may be this far from where he is said to be

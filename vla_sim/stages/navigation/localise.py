@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vla_sim.stages.navigation.config import NavigationConfig
-from vla_sim.stages.navigation.frames import compose, planar
+from vla_sim.stages.planar import compose, of_pose
 from vla_sim.types import Array, Scan
 
 ROUNDS = 3
@@ -97,7 +97,7 @@ class Localiser:
         """Take in one scan."""
         if not len(self._walls):
             return
-        base = planar(scan.pose_base_in_odom)
+        base = of_pose(scan.pose_base_in_odom)
         sensor = compose(base, np.array([scan.origin_in_base[0], scan.origin_in_base[1], 0.0]))[:2]
         points = _in_odom(_chosen(scan, self._tall_m), base)
         pose = self.pose

@@ -11,11 +11,11 @@ from vla_sim.stages.navigation.approach import Docking, coasting, servo, table_o
 from vla_sim.stages.navigation.config import NavigationConfig
 from vla_sim.stages.navigation.dwa import best_velocity, gait_of, is_free
 from vla_sim.stages.navigation.following import Follower
-from vla_sim.stages.navigation.frames import compose, seen_from, wrap
 from vla_sim.stages.navigation.guide import SPACING_M, Guide
 from vla_sim.stages.navigation.patience import Patience
 from vla_sim.stages.navigation.stride import Stride
 from vla_sim.stages.navigation.surroundings import Surroundings
+from vla_sim.stages.planar import compose, seen_from, wrap
 from vla_sim.types import Array, NavigationAnswer, NavigationRequest, SiteMap
 
 MODES = ("go_to", "dock", "follow")
@@ -81,7 +81,7 @@ class Navigator:
         person = self._follower.last if request.mode == "follow" else None
         return NavigationAnswer(
             time_s, velocity.copy(), status, self._guide.route.copy(), around.localiser.pose.copy(),
-            around.clearance_m(), None if person is None else person.copy(),
+            around.clearance_m(), None if person is None else person.copy(), around.movers(),
         )  # fmt: skip
 
     # Errands

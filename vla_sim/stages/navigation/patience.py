@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from vla_sim.stages.navigation.config import NavigationConfig
-from vla_sim.stages.navigation.frames import wrap
+from vla_sim.stages.planar import wrap
 from vla_sim.types import Array
 
 MOVED_M, TURNED_RAD = 0.06, 0.15  # less is standing still

@@ -8,7 +8,7 @@ import numpy as np
 
 from vla_sim.stages.navigation.config import NavigationConfig
 from vla_sim.stages.navigation.dwa import toward
-from vla_sim.stages.navigation.frames import turned, wrap
+from vla_sim.stages.planar import rotate, wrap
 from vla_sim.types import Array
 
 PAUSE_S = 0.6  # without a request, and what was known of the body is old
@@ -44,7 +44,7 @@ class Stride:
 
     def _smooth(self, heading: Array) -> None:
         dt, place = self._dt_s, self.place_in_odom
-        went = turned(place[2], self.velocity) * dt
+        went = rotate(place[2], self.velocity) * dt
         expected = np.array([place[0] + went[0], place[1] + went[1], place[2] + self.velocity[2] * dt])
         share = 1.0 - math.exp(-dt / (REST_SMOOTH_S if self.rests else SMOOTH_S))
         error = heading - expected

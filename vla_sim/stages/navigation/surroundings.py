@@ -9,10 +9,10 @@ import numpy as np
 from vla_sim.stages.navigation.config import NavigationConfig
 from vla_sim.stages.navigation.distance import Cells, Field, at, distances
 from vla_sim.stages.navigation.dwa import Ground
-from vla_sim.stages.navigation.frames import compose, moved, planar
 from vla_sim.stages.navigation.localise import Localiser
 from vla_sim.stages.navigation.moving import People, Track
 from vla_sim.stages.navigation.occupancy import CAP_M, OccupancyGrid, extent_of, inside
+from vla_sim.stages.planar import compose, moved, of_pose
 from vla_sim.types import Array, NavigationRequest, Scan, SiteMap
 
 NEAR_M = 2.6  # around the robot distances are up to date with every scan
@@ -68,7 +68,7 @@ class Surroundings:
         self._distance_m = self.plan_m.copy()
 
     def _look(self, scan: Scan) -> None:
-        base = compose(self.localiser.pose, planar(scan.pose_base_in_odom))
+        base = compose(self.localiser.pose, of_pose(scan.pose_base_in_odom))
         points = moved(base, scan.points_in_base.astype(np.float64))
         eye = moved(base, np.asarray(scan.origin_in_base, float)[None])[0]
         grid, met = self.grid, np.flatnonzero(scan.hit)
