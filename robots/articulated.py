@@ -23,6 +23,7 @@ from vla_sim.types import Array, Command, Mode, RobotState
 LINK_FRICTION = 1.0
 DAMP_NM_S = 2.0
 GAIN_RATE_HZ = 500.0
+TURNED_RAD = 0.002  # PyBullet takes the root's principal axes for its frame; the G1's lie 0.0008 rad off
 # Camera link: x forward, z up. Optical frame: z forward, x right, y down.
 OPTICAL_IN_LINK = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 
@@ -158,7 +159,10 @@ class Articulated:
             # Two calls: with damping in it, PyBullet gives the friction to the base instead of the link.
             p.changeDynamics(self.id, index, linearDamping=0, angularDamping=0, jointDamping=0, **self.on)
             p.changeDynamics(self.id, index, lateralFriction=LINK_FRICTION, **self.on)
-        self.root_offset = np.array(p.getDynamicsInfo(self.id, -1, **self.on)[3])  # of the centre of mass in the root
+        inertial = p.getDynamicsInfo(self.id, -1, **self.on)
+        self.root_offset = np.array(inertial[3])  # of the centre of mass in the root
+        if 2 * float(np.linalg.norm(inertial[4][:3])) > TURNED_RAD:
+            raise ValueError(f"{self.design.urdf.name}: the root's inertia has products, which turn its frame")
 
     # -- acting -------------------------------------------------------------------------------------------------
     def reset(self, start: Start) -> None:

@@ -1,0 +1,1 @@
+"""How well the G1 walks, stands, and knows where it is."""

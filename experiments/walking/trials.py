@@ -70,10 +70,12 @@ class Follower:
 
 
 def wrap(angle: float) -> float:
+    """The same angle in -pi...pi."""
     return (angle + math.pi) % (2 * math.pi) - math.pi
 
 
 def friction_of(random: np.random.Generator) -> float:
+    """Of a floor, 0.5-1.0."""
     return round(float(random.uniform(0.5, 1.0)), 3)
 
 
@@ -179,8 +181,9 @@ def push(seed: int, settings: Row) -> Row:
 
     row = walk(world, begin + 5.0, lambda t: command if t >= 0.3 else STILL, each=shove).row()
     world.close()
-    return {"seed": seed, "friction": friction, "impulse_ns": impulse, "direction_deg": round(math.degrees(direction), 1),
-            "standing": stand, "begin_s": round(begin, 3), **row, "ok": not row["fell"]}  # fmt: skip
+    return {"seed": seed, "friction": friction, "impulse_ns": impulse, "standing": stand,
+            "direction_deg": round(math.degrees(direction), 1), "begin_s": round(begin, 3), **row,
+            "ok": not row["fell"]}  # fmt: skip
 
 
 def speed(seed: int, settings: Row) -> Row:
@@ -254,7 +257,9 @@ KINDS: dict[str, Callable[[int, Row], Row]] = {
 def _world(ground: Ground, seed: int, settings: Row, yaw: float = 0.0) -> World:
     config = replace(WalkerConfig(), **settings.get("config", {}))
     noise = SensorNoise.none() if settings.get("perfect") else SensorNoise()
-    return World(ground, seed, config, noise, settings.get("payload_kg", 0.0), yaw, settings.get("self_collision", True))
+    return World(
+        ground, seed, config, noise, settings.get("payload_kg", 0.0), yaw, settings.get("self_collision", True)
+    )
 
 
 def wilson(good: int, n: int, z: float = 1.96) -> tuple[float, float]:
@@ -281,10 +286,19 @@ def run(kind: str, seeds: list[int], settings: Row, workers: int = 1, console: C
 
 
 def summary(kind: str, rows: list[Row]) -> str:
+    """One line: how many went well, how far the estimate was off."""
     good, n = sum(row["ok"] for row in rows), len(rows)
     low, high = wilson(good, n)
     means = []
-    for key in ("error_percent", "yaw_error_deg", "worst_yaw_deg", "reached_m_s", "rest_after_s", "stop_slid_m", "worst_tilt_deg"):
+    for key in (
+        "error_percent",
+        "yaw_error_deg",
+        "worst_yaw_deg",
+        "reached_m_s",
+        "rest_after_s",
+        "stop_slid_m",
+        "worst_tilt_deg",
+    ):
         values = [abs(row[key]) for row in rows if key in row and not row["fell"]]
         if values:
             means.append(f"{key} mean {np.mean(values):.3f} worst {np.max(values):.3f}")
@@ -298,6 +312,7 @@ def summary(kind: str, rows: list[Row]) -> str:
 
 
 def main() -> None:
+    """From the command line's words to rows and a summary."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind", choices=sorted(KINDS))
     parser.add_argument("--n", type=int, default=20)

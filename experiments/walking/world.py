@@ -97,8 +97,8 @@ class World:
     def step(self, velocity: tuple[float, float, float], halt: bool = False) -> None:
         """One control tick: read, control, step the physics."""
         self.reader.read(self.walker.truth)
-        targets = self.walker.tick(self.upper, np.array(velocity), halt)
-        self.drive([*targets.tolist(), *self.fingers])
+        self._targets = self.walker.tick(self.upper, np.array(velocity), halt).tolist()
+        self.drive([*self._targets, *self.fingers])
 
     def drive(self, targets: list[float]) -> None:
         """Targets to the motors, then the physics of one control tick."""
@@ -114,6 +114,19 @@ class World:
             p.stepSimulation(**self.on)
             if step < self.steps_per_tick - 1:
                 self.reader.add_load()
+
+    def walker_targets(self) -> list[float]:
+        """[29] what the joints were last told."""
+        return self._targets
+
+    def replay(self, targets: list[float]) -> None:
+        """One control tick of given targets, and nothing else."""
+        p.setJointMotorControlArray(
+            self.body, self.motors, p.POSITION_CONTROL, targetPositions=targets, forces=self.forces,
+            positionGains=self.gains, velocityGains=self.ones, **self.on,
+        )  # fmt: skip
+        for _ in range(self.steps_per_tick):
+            p.stepSimulation(**self.on)
 
     def true_pose(self) -> tuple[float, float, float, float]:
         """(x, y, z, yaw) of the pelvis as last read."""

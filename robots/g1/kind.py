@@ -9,10 +9,10 @@ import numpy as np
 
 from robots.articulated import Articulated
 from robots.body import Actuation, ReachZone
+from robots.capsules import body_capsules
 from robots.g1 import model
 from robots.g1.body import g1_body
 from robots.g1.dex3 import Dex3
-from robots.g1.capsules import body_capsules
 from robots.g1.model import ready_posture, tucked_posture
 from robots.g1.urdf import g1_files, hand_design, hand_files
 from robots.g1.walking import SensorNoise, WalkerConfig

@@ -9,7 +9,7 @@ import numpy as np
 
 from robots.articulated import Articulated
 from robots.body import Actuation, ReachZone
-from robots.g1.capsules import body_capsules
+from robots.capsules import body_capsules
 from robots.talos import model
 from robots.talos.body import talos_body
 from robots.talos.urdf import hand_design, hand_files, talos_files

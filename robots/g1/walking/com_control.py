@@ -5,19 +5,19 @@ from __future__ import annotations
 from robots.g1.walking.config import PERIOD_S
 from robots.g1.walking.lipm import nominal_offset, transition
 from robots.g1.walking.rotations import clip, compiled, smooth, turn
-from robots.g1.walking.state import BALANCE, SHIFT, STAND, STEP
-from vla_sim.types import Array
+from robots.g1.walking.state import SHIFT, STAND, STEP, Record
 
 RISE_AFTER_S = 0.4  # of standing
 
 
 @compiled
-def middle_of_feet(g: Array) -> tuple[float, float]:
+def middle_of_feet(g: Record) -> tuple[float, float]:
+    """x, y between the two soles."""
     return 0.5 * (g.foot[0, 0] + g.foot[1, 0]), 0.5 * (g.foot[0, 1] + g.foot[1, 1])
 
 
 @compiled
-def change_height(c: Array, g: Array) -> None:
+def change_height(c: Record, g: Record) -> None:
     """Rise to work when it has stood for a while; sink before and while it steps."""
     if g.mode == STAND and g.time - g.since > RISE_AFTER_S:
         g.height = min(g.height + c.rise_m_s * PERIOD_S, c.stand_height_m)
@@ -26,7 +26,7 @@ def change_height(c: Array, g: Array) -> None:
 
 
 @compiled
-def stand_reference(c: Array, e: Array, g: Array) -> None:
+def stand_reference(c: Record, e: Record, g: Record) -> None:
     """Standing: the reference creeps until the measured centre of mass is over the feet's middle."""
     mx, my = middle_of_feet(g)
     for i in range(2):
@@ -37,13 +37,13 @@ def stand_reference(c: Array, e: Array, g: Array) -> None:
 
 
 @compiled
-def error_in_heading(g: Array, x: float, y: float) -> None:
+def error_in_heading(g: Record, x: float, y: float) -> None:
     """DCM minus a reference point, in the pelvis' heading."""
     g.dcm_error[0], g.dcm_error[1] = turn(-g.yaw, g.dcm[0] - x, g.dcm[1] - y)
 
 
 @compiled
-def balance_reference(c: Array, w: float, e: Array, g: Array) -> None:
+def balance_reference(c: Record, w: float, e: Record, g: Record) -> None:
     """On both feet: drive the DCM to their middle."""
     mx, my = middle_of_feet(g)
     error_in_heading(g, mx, my)
@@ -55,7 +55,7 @@ def balance_reference(c: Array, w: float, e: Array, g: Array) -> None:
 
 
 @compiled
-def step_reference(c: Array, w: float, e: Array, g: Array, t: float) -> None:
+def step_reference(c: Record, w: float, e: Record, g: Record, t: float) -> None:
     """On one foot: the DCM on its way to where the next nominal step begins."""
     vx, vy = g.goal_velocity[0], g.goal_velocity[1]
     foot_x, foot_y = g.foot[g.stance, 0], g.foot[g.stance, 1]
@@ -77,7 +77,7 @@ def step_reference(c: Array, w: float, e: Array, g: Array, t: float) -> None:
 
 
 @compiled
-def shift_goal(c: Array, w: float, g: Array) -> tuple[float, float]:
+def shift_goal(c: Record, w: float, g: Record) -> tuple[float, float]:
     """Where the centre of mass must rest over both feet so that the first step, in place, can be taken from there."""
     side = 1.0 if g.stance == 1 else -1.0
     a, b = transition(w, c.step_time_s, c.double_support_s, 0.0)
@@ -90,7 +90,7 @@ def shift_goal(c: Array, w: float, g: Array) -> tuple[float, float]:
 
 
 @compiled
-def shift_reference(c: Array, g: Array, x: float, y: float, t: float) -> None:
+def shift_reference(c: Record, g: Record, x: float, y: float, t: float) -> None:
     """Both feet: carry the centre of mass part of the way to (x, y); the body's own swing does the rest."""
     a = clip(t / c.shift_time_s, 0.0, 1.0)
     part, rate = smooth(a), a * a * (30.0 - 60.0 * a + 30.0 * a * a) / c.shift_time_s
@@ -101,7 +101,7 @@ def shift_reference(c: Array, g: Array, x: float, y: float, t: float) -> None:
 
 
 @compiled
-def _swing_pendulum(c: Array, w: float, e: Array, g: Array) -> None:
+def _swing_pendulum(c: Record, w: float, e: Record, g: Record) -> None:
     """One tick of the inverted pendulum on `cop`, pulled towards the measured centre of mass."""
     for i in range(2):
         pull = c.com_pull_per_tick * (e.com_velocity[i] - g.com_velocity[i])

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vla_sim.errors import ConfigError
-from vla_sim.types import Array
 
 RATE_HZ = 250.0  # of the controller; its gains belong to it
 PERIOD_S = 1.0 / RATE_HZ
@@ -53,6 +53,10 @@ class WalkerConfig:
     search_max_m: float = 0.02
     landing_wait_s: float = 0.03  # for the load of a foot that should have landed
     landing_n: float = 20.0  # load that says it has
+
+    trip_height_m: float = 0.012  # a swing foot that touches something this high goes on over it
+    trip_ahead_m: float = 0.08  # ... this much farther
+    trip_time_s: float = 0.14  # ... and takes this long from then on
 
     # Step timing
     step_time_min_s: float = 0.18
@@ -102,12 +106,12 @@ class WalkerConfig:
     gravity_gain: float = 0.03  # rad/s per rad between the accelerometer and up
     tilt_gain: float = 0.3  # rad/s per m/s between the legs' velocity and the integrated one
     gyro_bias_gain: float = 0.1
-    velocity_rate_per_s: float = 8.0
+    velocity_rate_per_s: float = 4.0
     position_rate_per_s: float = 10.0
     contact_n: float = 30.0  # load from which a foot stands
     floor_pull: float = 0.3  # of a landing foot's height towards the floor the robot started on, against drift
-    contact_age_s: float = 0.04  # before its odometry counts in full
-    slip_m_s: float = 0.07  # a foot this much faster than the others counts half
+    contact_age_s: float = 0.02  # before its odometry counts in full
+    slip_m_s: float = 0.035  # a foot that seems to slide this fast counts half, and half of its sliding is believed
     calibration_s: float = 10.0  # of standing still before the start, over which biases are averaged
 
     # Limits
@@ -162,7 +166,9 @@ class SensorNoise:
     def __post_init__(self) -> None:
         for field in fields(self):
             if not getattr(self, field.name) >= 0:
-                raise ConfigError(f"noise.{field.name}", f"{getattr(self, field.name)} is below 0", "0 is a perfect sensor")
+                raise ConfigError(
+                    f"noise.{field.name}", f"{getattr(self, field.name)} is below 0", "0 is a perfect sensor"
+                )
 
     @classmethod
     def none(cls) -> SensorNoise:
@@ -170,7 +176,7 @@ class SensorNoise:
         return cls(**{field.name: 0.0 for field in fields(cls)})
 
 
-def as_record(values: WalkerConfig | SensorNoise) -> Array:
+def as_record(values: WalkerConfig | SensorNoise) -> NDArray[np.void]:
     """[1] the same numbers as a structured array, every field float64, for compiled code."""
     names = [field.name for field in fields(values)]
     record = np.zeros(1, np.dtype([(name, "f8") for name in names]))

@@ -10,16 +10,17 @@ from typing import Any
 import numba as nb
 import numpy as np
 
+from robots.g1.walking.com_control import change_height
 from robots.g1.walking.config import PERIOD_S
 from robots.g1.walking.estimator import calibrate, estimate
 from robots.g1.walking.leg_ik import solve_leg
-from robots.g1.walking.com_control import change_height
 from robots.g1.walking.lipm import frequency
 from robots.g1.walking.machine import act, follow_command, follow_feet
 from robots.g1.walking.navigation import heading, support_margin
 from robots.g1.walking.observer import observe
 from robots.g1.walking.rotations import about_axis, about_z, clip, compiled, row
 from robots.g1.walking.sensors import sense, start_sensors
+from robots.g1.walking.state import Record
 from robots.g1.walking.tree import centre_of_mass
 from vla_sim.types import Array
 
@@ -35,11 +36,11 @@ def _version() -> int:
 def _cached(make: Callable[[int], Callable[..., Any]]) -> Any:
     """Compile a function and keep it on disk. `make` closes over the version of all sources: numba's cache looks at a
     function's own file and its closure, so that without it a change in another module would go unnoticed."""
-    return nb.njit(cache=True)(make(_version()))
+    return nb.njit(make(_version()), cache=True)
 
 
 @compiled
-def solve_posture(tree: Array, c: Array, g: Array, swing_yaw: float, q: Array, work: Array) -> None:
+def solve_posture(tree: Record, c: Record, g: Record, swing_yaw: float, q: Array, work: Record) -> None:
     """Leg joints in `q` for the references in `g`, and where the centre of mass then is in the pelvis."""
     turned, pelvis = np.empty((3, 3)), np.empty((3, 3))
     level, foot = np.empty((3, 3)), np.empty((3, 3))
@@ -61,9 +62,17 @@ def solve_posture(tree: Array, c: Array, g: Array, swing_yaw: float, q: Array, w
 
 def _make_tick(version: int) -> Callable[..., Any]:
     def tick(
-        tree: Array, c: Array, noise: Array, s: Array, sensors: Array, e: Array, g: Array, work: Array, draws: Array
+        tree: Record,
+        c: Record,
+        noise: Record,
+        s: Record,
+        sensors: Record,
+        e: Record,
+        g: Record,
+        work: Record,
+        draws: Array,
     ) -> None:
-        """Truth and command in `s` to joint targets in `s`; arrays of one record each, `draws` [sensors.draws_per_tick]."""
+        """Truth and command in `s` to joint targets in `s`; one record each; `draws` [sensors.draws_per_tick]."""
         if version >= 0:
             _tick(tree[0], c[0], noise[0], s[0], sensors[0], e[0], g[0], work[0], draws)
 
@@ -71,7 +80,9 @@ def _make_tick(version: int) -> Callable[..., Any]:
 
 
 @compiled
-def _tick(tree: Array, c: Array, noise: Array, s: Array, sensors: Array, e: Array, g: Array, work: Array, draws: Array) -> None:
+def _tick(
+    tree: Record, c: Record, noise: Record, s: Record, sensors: Record, e: Record, g: Record, work: Record, draws: Array
+) -> None:
     sense(tree, noise, s, sensors, draws)
     estimate(tree, c, s, e, work)
     w = frequency(g.height)
@@ -94,7 +105,15 @@ def _tick(tree: Array, c: Array, noise: Array, s: Array, sensors: Array, e: Arra
 
 def _make_begin(version: int) -> Callable[..., Any]:
     def begin(
-        tree: Array, c: Array, noise: Array, s: Array, sensors: Array, e: Array, g: Array, work: Array, draws: Array
+        tree: Record,
+        c: Record,
+        noise: Record,
+        s: Record,
+        sensors: Record,
+        e: Record,
+        g: Record,
+        work: Record,
+        draws: Array,
     ) -> None:
         """Feet at their places in `g`: solve the legs, put truth and estimate there at rest, and calibrate."""
         if version >= 0:
@@ -104,7 +123,9 @@ def _make_begin(version: int) -> Callable[..., Any]:
 
 
 @compiled
-def _begin(tree: Array, c: Array, noise: Array, s: Array, sensors: Array, e: Array, g: Array, work: Array, draws: Array) -> None:
+def _begin(
+    tree: Record, c: Record, noise: Record, s: Record, sensors: Record, e: Record, g: Record, work: Record, draws: Array
+) -> None:
     for _ in range(START_ITERATIONS):
         solve_posture(tree, c, g, 0.0, s.target, work)
     for i in range(3):

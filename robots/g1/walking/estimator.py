@@ -13,6 +13,7 @@ import numpy as np
 
 from robots.g1.walking.config import GRAVITY_M_S2, PERIOD_S
 from robots.g1.walking.rotations import about_axis, about_z, clip, column, compiled, cross, rotate_by, row
+from robots.g1.walking.state import Record
 from robots.g1.walking.tree import forward, sole_velocity
 from vla_sim.types import Array
 
@@ -21,7 +22,9 @@ INNOVATION_MAX_M_S = 0.1
 
 
 @compiled
-def calibrate(tree: Array, c: Array, noise: Array, s: Array, e: Array, sensors: Array, draws: Array, work: Array) -> None:
+def calibrate(
+    tree: Record, c: Record, noise: Record, s: Record, e: Record, sensors: Record, draws: Array, work: Record
+) -> None:
     """Biases and attitude of a robot that has stood still on flat feet for as many ticks as `draws` [k, 8].
 
     `draws` are standard normal. The soles define the vertical: gravity in their common plane's normal is what the
@@ -60,7 +63,7 @@ def calibrate(tree: Array, c: Array, noise: Array, s: Array, e: Array, sensors: 
 
 
 @compiled
-def estimate(tree: Array, c: Array, s: Array, e: Array, work: Array) -> None:
+def estimate(tree: Record, c: Record, s: Record, e: Record, work: Record) -> None:
     """One tick from the readings in `s` to the estimate `e`, with `work` filled by `forward`."""
     _integrate(c, s, e)
     forward(tree, s.encoders, s.encoder_velocities, e.rotation, e.omega, work, e.com, e.com_velocity)
@@ -87,7 +90,7 @@ def estimate(tree: Array, c: Array, s: Array, e: Array, work: Array) -> None:
 
 
 @compiled
-def _integrate(c: Array, s: Array, e: Array) -> None:
+def _integrate(c: Record, s: Record, e: Record) -> None:
     """Attitude from the gyro, lightly pulled towards the accelerometer's up; velocity from the accelerometer."""
     R, w, a, scratch = e.rotation, np.empty(3), np.empty(3), np.empty((3, 3))
     norm = 1e-9
@@ -107,7 +110,7 @@ def _integrate(c: Array, s: Array, e: Array) -> None:
 
 
 @compiled
-def _correct_by_legs(tree: Array, c: Array, s: Array, e: Array, work: Array, velocity: Array) -> None:
+def _correct_by_legs(tree: Record, c: Record, s: Record, e: Record, work: Record, velocity: Array) -> None:
     """Pull position, velocity, tilt and gyro bias towards what the standing legs measure, by their load."""
     place, speed, weights = np.zeros(3), np.zeros(3), 0.0
     sole = np.empty(3)
@@ -128,7 +131,10 @@ def _correct_by_legs(tree: Array, c: Array, s: Array, e: Array, work: Array, vel
         v = sole_velocity(tree, work, f)
         trust = min(1.0, e.age[f] / c.contact_age_s)
         slip = (v[0] + velocity[0]) ** 2 + (v[1] + velocity[1]) ** 2 + (v[2] + velocity[2]) ** 2
-        weight = max(s.feet[f] - 0.5 * c.contact_n, 0.0) * trust * trust / (1.0 + slip / c.slip_m_s**2)
+        holds = 1.0 / (1.0 + slip / c.slip_m_s**2)
+        weight = max(s.feet[f] - 0.5 * c.contact_n, 0.0) * trust * trust * holds
+        for i in range(2):  # a foot that slides takes its anchor along
+            e.anchor[f, i] += (1.0 - holds) * (v[i] + velocity[i]) * PERIOD_S
         weights += weight
         for i in range(3):
             place[i] += weight * (e.anchor[f, i] - sole[i])
@@ -145,14 +151,14 @@ def _correct_by_legs(tree: Array, c: Array, s: Array, e: Array, work: Array, vel
 
 
 @compiled
-def _drop_anchor(c: Array, e: Array, f: int, sole: Array) -> None:
+def _drop_anchor(c: Record, e: Record, f: int, sole: Array) -> None:
     """A foot lands where the estimate says; its height is held to the floor by a small part, against drift."""
     e.anchor[f, 0], e.anchor[f, 1] = e.position[0] + sole[0], e.position[1] + sole[1]
     e.anchor[f, 2] = (1.0 - c.floor_pull) * (e.position[2] + sole[2])
 
 
 @compiled
-def _correct_tilt(c: Array, e: Array, dx: float, dy: float) -> None:
+def _correct_tilt(c: Record, e: Record, dx: float, dy: float) -> None:
     """A velocity difference (m/s, world) turns the attitude about the horizontal axis across it."""
     size = math.sqrt(dx * dx + dy * dy)
     if size > INNOVATION_MAX_M_S:

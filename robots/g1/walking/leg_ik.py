@@ -7,13 +7,16 @@ import math
 import numpy as np
 
 from robots.g1.walking.rotations import about_axis, clip, compiled, product, row
+from robots.g1.walking.state import Record
 from vla_sim.types import Array
 
 DAMPING, LONGEST_RAD = 1e-6, 0.3
 
 
 @compiled
-def solve_leg(tree: Array, side: int, pelvis_r: Array, pelvis_p: Array, foot_r: Array, foot_p: Array, count: int, q: Array) -> None:
+def solve_leg(
+    tree: Record, side: int, pelvis_r: Array, pelvis_p: Array, foot_r: Array, foot_p: Array, count: int, q: Array
+) -> None:
     """Bring the ankle-roll frame to (`foot_r`, `foot_p`) for a pelvis at (`pelvis_r`, `pelvis_p`), all in one frame.
 
     Changes the leg's joints in `q` [n] in place, within their limits, by `count` steps of at most 0.3 rad.
@@ -49,7 +52,7 @@ def solve_leg(tree: Array, side: int, pelvis_r: Array, pelvis_p: Array, foot_r: 
 
 
 @compiled
-def _pose_error(rotation: Array, position: Array, goal_r: Array, goal_p: Array, e: Array) -> None:
+def _pose_error(rotation: Array, position: Array, goal_r: Array, goal_p: Array, e: Record) -> None:
     """[6] what is missing: place, then half the sum of the axes' cross products."""
     for i in range(3):
         e[i] = goal_p[i] - position[i]
@@ -61,7 +64,7 @@ def _pose_error(rotation: Array, position: Array, goal_r: Array, goal_p: Array, 
 
 
 @compiled
-def _least_squares(J: Array, e: Array, H: Array, g: Array) -> None:
+def _least_squares(J: Array, e: Record, H: Array, g: Record) -> None:
     """`g` = (J'J + damping)^-1 J'e by Cholesky."""
     for a in range(6):
         total = 0.0

@@ -10,7 +10,7 @@ import math
 
 from robots.g1.walking.config import GRAVITY_M_S2
 from robots.g1.walking.rotations import compiled
-from vla_sim.types import Array
+from robots.g1.walking.state import Record
 
 
 @compiled
@@ -29,7 +29,7 @@ def transition(w: float, step_time: float, double_support: float, t: float) -> t
 
 
 @compiled
-def nominal_offset(c: Array, w: float, stance: int, vx: float, vy: float) -> tuple[float, float]:
+def nominal_offset(c: Record, w: float, stance: int, vx: float, vy: float) -> tuple[float, float]:
     """DCM relative to the standing foot at the start of a step of the cyclic gait at a velocity, heading frame."""
     a, b = transition(w, c.step_time_s, c.double_support_s, 0.0)
     side = 1.0 if stance == 0 else -1.0

@@ -14,14 +14,13 @@ from robots.g1.walking.com_control import (
 )
 from robots.g1.walking.config import PERIOD_S
 from robots.g1.walking.rotations import clip, compiled, turn, wrap
-from robots.g1.walking.state import BALANCE, SHIFT, STAND, STEP
+from robots.g1.walking.state import BALANCE, SHIFT, STAND, STEP, Record
 from robots.g1.walking.steps import best_step, plan_step, turn_of_step
-from robots.g1.walking.swing import swing_foot
-from vla_sim.types import Array
+from robots.g1.walking.swing import go_over, swing_foot
 
 
 @compiled
-def follow_command(c: Array, s: Array, e: Array, g: Array) -> None:
+def follow_command(c: Record, s: Record, e: Record, g: Record) -> None:
     """Take the commanded velocity up, lead the path by it, and correct what the robot lags behind its path."""
     halt = s.halt > 0
     for i, accel in enumerate((c.accel_ahead_m_s2, c.accel_aside_m_s2, c.accel_turn_rad_s2)):
@@ -52,7 +51,7 @@ def follow_command(c: Array, s: Array, e: Array, g: Array) -> None:
 
 
 @compiled
-def follow_feet(c: Array, s: Array, e: Array, g: Array) -> None:
+def follow_feet(c: Record, s: Record, e: Record, g: Record) -> None:
     """Standing feet are where the estimate sees them, not where they were sent; one without load feels downwards."""
     for f in range(2):
         if g.mode == STEP and f != g.stance:
@@ -70,7 +69,7 @@ def follow_feet(c: Array, s: Array, e: Array, g: Array) -> None:
 
 
 @compiled
-def act(c: Array, w: float, s: Array, e: Array, g: Array) -> float:
+def act(c: Record, w: float, s: Record, e: Record, g: Record) -> float:
     """One tick of the mode in force, changes of mode included. Returns the swing foot's yaw."""
     swing_yaw = 0.0
     g.swings = 0.0
@@ -86,12 +85,12 @@ def act(c: Array, w: float, s: Array, e: Array, g: Array) -> float:
 
 
 @compiled
-def _enter(g: Array, mode: int) -> None:
+def _enter(g: Record, mode: int) -> None:
     g.mode, g.since = mode, g.time
 
 
 @compiled
-def _start(g: Array) -> None:
+def _start(g: Record) -> None:
     """Begin to walk: the weight goes to the foot away from the commanded side."""
     _enter(g, SHIFT)
     g.stance = 0 if g.ramped[1] <= 0 else 1
@@ -100,13 +99,15 @@ def _start(g: Array) -> None:
 
 
 @compiled
-def _begin_step(c: Array, g: Array, before_x: float, before_y: float, walks: bool) -> None:
+def _begin_step(c: Record, g: Record, before_x: float, before_y: float, walks: bool) -> None:
     """Lift the foot that is not standing; the weight comes from `before`."""
     _enter(g, STEP)
     swing, side = 1 - g.stance, 1.0 if g.stance == 1 else -1.0
     g.cop_before[0], g.cop_before[1] = before_x, before_y
     g.step_time, g.phase, g.retimed = c.step_time_s, 0.0, 0.0
-    g.lift_height = g.foot[swing, 2]
+    g.tripped = 0.0
+    for i in range(3):
+        g.lift[i] = g.foot[swing, i]
     for i in range(2):
         g.swing[i], g.swing_velocity[i], g.swing_acceleration[i] = g.foot[swing, i], 0.0, 0.0
     g.yaw_lift = g.foot_yaw[swing]
@@ -118,7 +119,7 @@ def _begin_step(c: Array, g: Array, before_x: float, before_y: float, walks: boo
 
 
 @compiled
-def _stand(c: Array, s: Array, e: Array, g: Array) -> None:
+def _stand(c: Record, s: Record, e: Record, g: Record) -> None:
     stand_reference(c, e, g)
     x, y = middle_of_feet(g)
     x, y = turn(-g.yaw, g.dcm[0] - x, g.dcm[1] - y)
@@ -129,7 +130,7 @@ def _stand(c: Array, s: Array, e: Array, g: Array) -> None:
 
 
 @compiled
-def _shift(c: Array, w: float, g: Array) -> None:
+def _shift(c: Record, w: float, g: Record) -> None:
     t = g.time - g.since
     x, y = shift_goal(c, w, g)
     shift_reference(c, g, x, y, t)
@@ -141,21 +142,23 @@ def _shift(c: Array, w: float, g: Array) -> None:
 
 
 @compiled
-def _step(c: Array, w: float, s: Array, e: Array, g: Array) -> float:
+def _step(c: Record, w: float, s: Record, e: Record, g: Record) -> float:
     t = g.time - g.since
-    plan_step(c, w, g, t, s.halt > 0)
+    if g.tripped == 0:
+        plan_step(c, w, g, t, s.halt > 0)
     step_reference(c, w, e, g, t)
     swing_yaw = swing_foot(c, g, t)
     g.swings = 1.0
     load = s.feet[1 - g.stance]
     late = t >= g.step_time - 1e-9 + (c.landing_wait_s if load < c.landing_n else 0.0)
-    if late or (g.phase > 0.7 and load > c.landing_n):
+    touches = load > c.landing_n and g.phase > 0.7
+    if late or (touches and not go_over(c, e, g, t)):
         _land(c, s, e, g)
     return swing_yaw
 
 
 @compiled
-def _land(c: Array, s: Array, e: Array, g: Array) -> None:
+def _land(c: Record, s: Record, e: Record, g: Record) -> None:
     """The swing foot stands where it is; go on with the other foot, or come to rest."""
     f = 1 - g.stance
     before_x, before_y = g.foot[g.stance, 0], g.foot[g.stance, 1]
@@ -175,7 +178,7 @@ def _land(c: Array, s: Array, e: Array, g: Array) -> None:
 
 
 @compiled
-def _balance(c: Array, w: float, s: Array, e: Array, g: Array) -> None:
+def _balance(c: Record, w: float, s: Record, e: Record, g: Record) -> None:
     balance_reference(c, w, e, g)
     error = max(abs(g.dcm_error[0]), abs(g.dcm_error[1]))
     speed = w * max(abs(g.dcm[0] - e.com[0]), abs(g.dcm[1] - e.com[1]))
@@ -190,7 +193,7 @@ def _balance(c: Array, w: float, s: Array, e: Array, g: Array) -> None:
 
 
 @compiled
-def _catch(c: Array, w: float, g: Array) -> None:
+def _catch(c: Record, w: float, g: Record) -> None:
     """A push too strong for both feet: step with the foot that catches it more cheaply."""
     _, _, _, on_left = best_step(
         c, w, g.foot, 0, g.yaw, g.yaw, 0.0, g.dcm, g.foot[0], g.foot[1], 0.0, 0.0, c.step_time_s

@@ -7,12 +7,12 @@ import math
 import numpy as np
 
 from robots.g1.walking.rotations import compiled, turn, wrap
-from robots.g1.walking.state import STEP
+from robots.g1.walking.state import STEP, Record
 from vla_sim.types import Array
 
 
 @compiled
-def heading(e: Array, g: Array) -> None:
+def heading(e: Record, g: Record) -> None:
     """Middle of the two soles and their mean direction: both move on steadily while feet step."""
     yaw = e.sole_yaw[0] + 0.5 * wrap(e.sole_yaw[1] - e.sole_yaw[0])
     g.heading[0], g.heading[1] = 0.5 * (e.sole[0, 0] + e.sole[1, 0]), 0.5 * (e.sole[0, 1] + e.sole[1, 1])
@@ -20,7 +20,7 @@ def heading(e: Array, g: Array) -> None:
 
 
 @compiled
-def support_margin(tree: Array, g: Array) -> None:
+def support_margin(tree: Record, g: Record) -> None:
     """m by which the DCM lies inside the convex hull of the soles, negative outside.
 
     In a step the swing foot counts where it will land: what matters is whether the step catches the body.

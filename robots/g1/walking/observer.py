@@ -1,15 +1,14 @@
-"""The divergent component of motion (DCM) as the controller sees it: the pendulum's prediction, pulled to the estimate."""
+"""The divergent component of motion (DCM) for the controller: the pendulum's prediction, pulled to the estimate."""
 
 from __future__ import annotations
 
 from robots.g1.walking.config import PERIOD_S
 from robots.g1.walking.rotations import compiled
-from robots.g1.walking.state import BALANCE, STEP
-from vla_sim.types import Array
+from robots.g1.walking.state import BALANCE, STEP, Record
 
 
 @compiled
-def observe(c: Array, w: float, e: Array, g: Array) -> None:
+def observe(c: Record, w: float, e: Record, g: Record) -> None:
     """Raw and filtered DCM. Standing still there is no pressure centre to predict with: filtered alone."""
     predicts = g.mode == STEP or g.mode == BALANCE
     gain = c.observer_step_per_tick if g.mode == STEP else c.observer_stand_per_tick

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numba as nb
 
 from vla_sim.types import Array
 
-compiled = nb.njit
+compiled: Any = nb.njit  # its own types say nothing of what it makes
 
 
 @compiled
@@ -19,6 +20,7 @@ def wrap(angle: float) -> float:
 
 @compiled
 def clip(value: float, lower: float, upper: float) -> float:
+    """The value held within lower...upper."""
     return lower if value < lower else (upper if value > upper else value)
 
 
@@ -58,6 +60,7 @@ def about_axis(rotation: Array, axis: int, angle: float, out: Array) -> None:
 
 @compiled
 def about_z(angle: float, out: Array) -> None:
+    """A turn about z into [3, 3]."""
     c, s = math.cos(angle), math.sin(angle)
     out[0, 0], out[0, 1], out[0, 2] = c, -s, 0.0
     out[1, 0], out[1, 1], out[1, 2] = s, c, 0.0
@@ -102,4 +105,5 @@ def column(rotation: Array, i: int, v: Array) -> float:
 
 @compiled
 def cross(a: Array, b: Array) -> tuple[float, float, float]:
+    """Cross product of two [3]."""
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]

@@ -6,6 +6,7 @@ import numpy as np
 
 from robots.g1.walking.config import GRAVITY_M_S2, PERIOD_S
 from robots.g1.walking.rotations import column, compiled, from_quaternion, row
+from robots.g1.walking.state import Record
 from vla_sim.types import Array
 
 
@@ -14,19 +15,19 @@ def draws_per_tick(joints: int) -> int:
     return 8 + 2 * joints
 
 
-def draw_biases(noise: Array, random: np.random.Generator, sensors: Array) -> None:
+def draw_biases(noise: Record, random: np.random.Generator, sensors: Record) -> None:
     """The constants of one episode, for a robot at rest."""
     for name, sigma in (("gyro_bias", "gyro_bias_rad_s"), ("gyro_scale", "gyro_scale"), ("acc_bias", "acc_bias_m_s2")):
         sensors[name] = noise[sigma] * random.standard_normal(3)
 
 
 @compiled
-def _imu_position(tree: Array, s: Array, rotation: Array, i: int) -> float:
+def _imu_position(tree: Record, s: Record, rotation: Array, i: int) -> float:
     return s.position[i] + row(rotation, i, tree.imu)
 
 
 @compiled
-def start_sensors(tree: Array, s: Array, sensors: Array) -> None:
+def start_sensors(tree: Record, s: Record, sensors: Record) -> None:
     """Remember the truth of the first instant, at rest: sensors speak of the change since the last tick."""
     from_quaternion(s.quaternion, sensors.rotation)
     for i in range(3):
@@ -37,7 +38,7 @@ def start_sensors(tree: Array, s: Array, sensors: Array) -> None:
 
 
 @compiled
-def sense(tree: Array, noise: Array, s: Array, sensors: Array, draws: Array) -> None:
+def sense(tree: Record, noise: Record, s: Record, sensors: Record, draws: Array) -> None:
     """Readings of this tick into `s`.
 
     All rates are means over the tick, as integrating IMUs and counting encoders give them. Velocities sampled from the

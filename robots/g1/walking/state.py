@@ -1,4 +1,4 @@
-"""What the walker remembers, as structured arrays of one element, so that compiled code can take it in and a copy saves it.
+"""What the walker remembers, as structured arrays of one element: compiled code takes it in, and a copy saves it.
 
 Frames: `odom` has its origin and heading where the robot was told that it starts; z is up. Feet: 0 left, 1 right.
 A foot's place is the middle of its sole.
@@ -6,7 +6,13 @@ A foot's place is the middle of its sole.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
+
+Record = Any  # the element of such an array, as compiled code sees it: fields are attributes
+Records = NDArray[np.void]  # [1]
 
 # Modes of the state machine
 STAND, SHIFT, STEP, BALANCE = 0, 1, 2, 3
@@ -118,7 +124,8 @@ GAIT = np.dtype(
         ("step_time", "f8"),
         ("retimed", "f8"),
         ("phase", "f8"),
-        ("lift_height", "f8"),
+        ("lift", "f8", 3),  # where the swing foot lifted
+        ("tripped", "f8"),
         ("foothold", "f8", 2),
         ("swing", "f8", 3),
         ("swing_velocity", "f8", 2),

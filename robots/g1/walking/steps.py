@@ -7,6 +7,7 @@ import math
 from robots.g1.walking.config import PERIOD_S
 from robots.g1.walking.lipm import nominal_offset, transition
 from robots.g1.walking.rotations import clip, compiled, turn, wrap
+from robots.g1.walking.state import Record
 from vla_sim.types import Array
 
 CANDIDATES = 11  # landing times between the shortest and the longest
@@ -14,7 +15,7 @@ CANDIDATES = 11  # landing times between the shortest and the longest
 
 @compiled
 def best_step(
-    c: Array, w: float, foot: Array, stance: int, yaw: float, yaw_next: float, t: float, dcm: Array, before: Array,
+    c: Record, w: float, foot: Array, stance: int, yaw: float, yaw_next: float, t: float, dcm: Array, before: Array,
     swing: Array, vx: float, vy: float, time_now: float,
 ) -> tuple[float, float, float, float]:  # fmt: skip
     """(step time s, foothold x, foothold y, cost) for a standing foot.
@@ -60,7 +61,7 @@ def best_step(
 
 
 @compiled
-def plan_step(c: Array, w: float, g: Array, t: float, halts: bool) -> None:
+def plan_step(c: Record, w: float, g: Record, t: float, halts: bool) -> None:
     """Within a step: choose time and foothold anew, and let the one in force follow."""
     usual = c.halt_step_time_s if halts else c.step_time_s
     now = clip(usual, t + 0.02, c.step_time_max_s) if g.retimed == 0 or halts else g.step_time
@@ -79,7 +80,7 @@ def plan_step(c: Array, w: float, g: Array, t: float, halts: bool) -> None:
 
 
 @compiled
-def turn_of_step(c: Array, g: Array, walks: bool) -> float:
+def turn_of_step(c: Record, g: Record, walks: bool) -> float:
     """rad by which the next foot is turned against the standing one."""
     if not walks:
         return 0.0

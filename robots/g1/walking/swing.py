@@ -6,16 +6,17 @@ import math
 
 from robots.g1.walking.config import PERIOD_S
 from robots.g1.walking.rotations import clip, compiled, smooth, wrap
-from vla_sim.types import Array
+from robots.g1.walking.state import Record
 
 ACCELERATION_MAX, SPEED_MAX = 60.0, 4.0
 ARRIVE_AT = 0.94  # part of the step time at which the foot is over its foothold
 TURNED_AT = 0.92
+EDGE_WAY_M, EDGE_PHASE = 0.12, 0.97  # shorter steps, and later touches, are landings
 NEAR_M, FAR_M = 0.03, 0.20  # a foot farther from its foothold than the first stays up, the more the farther
 
 
 @compiled
-def swing_foot(c: Array, g: Array, t: float) -> float:
+def swing_foot(c: Record, g: Record, t: float) -> float:
     """Move `g.swing` one tick on; returns the swing foot's yaw."""
     if t > 0.5 * c.double_support_s:
         left = g.step_time - t
@@ -35,10 +36,10 @@ def swing_foot(c: Array, g: Array, t: float) -> float:
 
 
 @compiled
-def _height(c: Array, g: Array, t: float) -> None:
+def _height(c: Record, g: Record, t: float) -> None:
     """From where it lifted to the standing foot's height over a plateau; late, it feels downwards for the floor."""
     p = g.phase
-    lift = g.lift_height + (g.foot[g.stance, 2] - g.lift_height) * smooth(p / TURNED_AT)
+    lift = g.lift[2] + (g.foot[g.stance, 2] - g.lift[2]) * smooth(p / TURNED_AT)
     hurry = min(g.step_time / c.step_time_s, 1.0)  # a hasty step stays low, else it comes down too late
     far = math.sqrt((g.foothold[0] - g.swing[0]) ** 2 + (g.foothold[1] - g.swing[1]) ** 2)
     down = max(smooth((1.0 - p) / c.swing_down), clip((far - NEAR_M) / FAR_M, 0.0, 0.8))
@@ -47,3 +48,23 @@ def _height(c: Array, g: Array, t: float) -> None:
     g.toe_up = c.toe_up_rad * lifted
     if t > g.step_time:
         g.swing[2] -= min((t - g.step_time) * c.search_m_s, c.search_max_m)
+
+
+@compiled
+def go_over(c: Record, e: Record, g: Record, t: float) -> bool:
+    """Whether the swing foot has touched an edge; if so it rises again and lands farther on.
+
+    A foot set down with its toe alone on an edge cannot carry: the body would fall back from it.
+    """
+    f = 1 - g.stance
+    way_x, way_y = g.foothold[0] - g.lift[0], g.foothold[1] - g.lift[1]
+    way = math.sqrt(way_x * way_x + way_y * way_y)
+    high = e.sole[f, 2] - g.foot[g.stance, 2] > c.trip_height_m
+    if g.tripped > 0 or not high or way < EDGE_WAY_M or g.phase > EDGE_PHASE:
+        return False
+    g.tripped = 1.0
+    g.foothold[0] += c.trip_ahead_m * way_x / way
+    g.foothold[1] += c.trip_ahead_m * way_y / way
+    g.step_time = t + c.trip_time_s
+    g.phase = 0.5
+    return True

@@ -9,7 +9,7 @@ import pinocchio as pin
 
 from robots.g1 import model as g1
 from robots.g1.walking.rotations import about_axis, compiled, product, row
-from robots.g1.walking.state import model_dtype
+from robots.g1.walking.state import Record, Records, model_dtype
 from vla_sim.errors import ConfigError
 from vla_sim.types import Array
 
@@ -20,7 +20,7 @@ SOLE_SIZE = (0.18, 0.062)
 IMU_FRAME = "imu_in_pelvis"
 
 
-def read_tree(urdf: Path, joints: tuple[str, ...]) -> Array:
+def read_tree(urdf: Path, joints: tuple[str, ...]) -> Records:
     """[1] the tree of exactly `joints` in that order (see `state.model_dtype`); other joints are locked at zero."""
     whole = pin.buildModelFromUrdf(str(urdf), pin.JointModelFreeFlyer())
     missing = [name for name in joints if not whole.existJointName(name)]
@@ -53,7 +53,9 @@ def read_tree(urdf: Path, joints: tuple[str, ...]) -> Array:
 
 
 @compiled
-def forward(tree: Array, q: Array, dq: Array, rotation: Array, omega: Array, work: Array, com: Array, com_v: Array) -> None:
+def forward(
+    tree: Record, q: Array, dq: Array, rotation: Array, omega: Array, work: Record, com: Array, com_v: Array
+) -> None:
     """Place and speed of every body, and the centre of mass, with the pelvis' origin at rest in zero.
 
     `rotation` [3, 3] and `omega` [3] are the pelvis' in the world; results are in world axes, relative to the pelvis.
@@ -93,7 +95,7 @@ def forward(tree: Array, q: Array, dq: Array, rotation: Array, omega: Array, wor
 
 
 @compiled
-def centre_of_mass(tree: Array, q: Array, rotation: Array, work: Array, com: Array) -> None:
+def centre_of_mass(tree: Record, q: Array, rotation: Array, work: Record, com: Array) -> None:
     """[3] centre of mass relative to the pelvis, world axes; `forward` without speeds."""
     X, P = work.rotation, work.position
     scratch = np.empty((3, 3))
@@ -118,7 +120,7 @@ def centre_of_mass(tree: Array, q: Array, rotation: Array, work: Array, com: Arr
 
 
 @compiled
-def sole_velocity(tree: Array, work: Array, side: int) -> tuple[float, float, float]:
+def sole_velocity(tree: Record, work: Record, side: int) -> tuple[float, float, float]:
     """Of the sole's middle after `forward`."""
     body = tree.foot[side]
     X, V, w = work.rotation[body], work.velocity[body], work.omega[body]

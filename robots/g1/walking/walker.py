@@ -10,7 +10,7 @@ import numpy as np
 from robots.g1.walking import core
 from robots.g1.walking.config import RATE_HZ, SensorNoise, WalkerConfig, as_record
 from robots.g1.walking.sensors import draw_biases, draws_per_tick
-from robots.g1.walking.state import ESTIMATE, GAIT, MODES, STAND, sensors_dtype, signals_dtype, work_dtype
+from robots.g1.walking.state import ESTIMATE, GAIT, MODES, STAND, Records, sensors_dtype, signals_dtype, work_dtype
 from robots.g1.walking.tree import read_tree
 from robots.g1.walking.truth import Truth
 from vla_sim.errors import ConfigError
@@ -32,7 +32,11 @@ class Walker:
     period_s = 1.0 / RATE_HZ
 
     def __init__(
-        self, urdf: Path, joint_names: tuple[str, ...], config: WalkerConfig | None = None, noise: SensorNoise | None = None
+        self,
+        urdf: Path,
+        joint_names: tuple[str, ...],
+        config: WalkerConfig | None = None,
+        noise: SensorNoise | None = None,
     ) -> None:
         self.config, self.noise = config or WalkerConfig(), noise or SensorNoise()
         names = tuple(joint_names)
@@ -99,7 +103,7 @@ class Walker:
         self._next += 1
         return self._target
 
-    def _arrays(self) -> tuple[Array, ...]:
+    def _arrays(self) -> tuple[Records, ...]:
         return (
             self._tree, self._config, self._noise, self._signals, self._sensors, self._estimate, self._gait, self._work,
         )  # fmt: skip

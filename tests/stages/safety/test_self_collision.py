@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from robots.g1.capsules import body_capsules
+from robots.capsules import body_capsules
 from robots.g1.kind import g1_spec
 from robots.g1.urdf import g1_files
 from vla_sim.spec import KinematicsSpec, RobotSpec
