@@ -22,8 +22,10 @@ STEP = 0.012  # of friction between the masses' points, so that their intervals 
 
 def table(hand: str) -> list[dict[str, Any]]:
     """The rows of one hand, numbers as numbers."""
-    with (FOLDER / f"{hand}.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = []
+    for name in (hand, f"{hand}_slippery"):
+        with (FOLDER / f"{name}.csv").open(newline="") as file:
+            rows += list(csv.DictReader(file))
     words = ("hand", "shape")
     return [{k: v if k in words else float(v) if v else None for k, v in row.items()} for row in rows]
 
@@ -39,7 +41,7 @@ def panel(axes: Axes, rows: list[dict[str, Any]]) -> None:
                 [100 * r["high"] - s for s, r in zip(share, own, strict=True)]]  # fmt: skip
         axes.errorbar(at, share, ends, color=LIGHT[SERIES[i]], marker="o", markersize=3.5, linewidth=1.3,
                       elinewidth=0.9, label=f"{mass:g} kg")  # fmt: skip
-    axes.set(ylim=(-4, 104), xticks=sorted({row["friction"] for row in rows}), yticks=[0, 50, 100])
+    axes.set(ylim=(-4, 104), xticks=[0.2, 0.4, 0.6, 0.8, 1.0], yticks=[0, 50, 100])
     axes.grid(color=LIGHT["line"], linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 

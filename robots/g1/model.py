@@ -87,8 +87,9 @@ def arm_joints(hand: str) -> tuple[str, ...]:
     return tuple(n for n in JOINT_NAMES if n.startswith(hand) and any(k in n for k in ("shoulder", "elbow", "wrist")))
 
 
-# Hands before the hips, elbows at the sides: 0.52 m wide, where the ready posture is 0.74 m.
-TUCKED_RAD = {"shoulder_pitch": 0.8, "shoulder_roll": 0.22, "shoulder_yaw": 0.0, "elbow": -0.4}
+# Forearms level before the chest, elbows at the sides: the arms stay within 0.27 m of the middle, so that the robot can
+# turn in a doorway; in the ready posture they reach 0.39 m.
+TUCKED_RAD = {"shoulder_pitch": 0.9, "shoulder_roll": 0.22, "shoulder_yaw": -0.2, "elbow": -0.95}
 ELBOW_OUT_RAD = 0.2  # least roll of a shoulder at work: below it the elbow meets the torso
 SIDED = ("roll", "yaw")  # joints whose sign differs between left and right
 

@@ -54,9 +54,11 @@ class WalkerConfig:
     landing_wait_s: float = 0.03  # for the load of a foot that should have landed
     landing_n: float = 20.0  # load that says it has
 
-    trip_height_m: float = 0.012  # a swing foot that touches something this high goes on over it
-    trip_ahead_m: float = 0.08  # ... this much farther
-    trip_time_s: float = 0.14  # ... and takes this long from then on
+    edge_height_m: float = 0.012  # a foot this much above the last, from which the body falls back, stands on an edge
+    edge_error_m: float = 0.15  # ... by this error of the divergent component
+    edge_before_m: float = 0.04  # later footholds stay this far before it
+    edge_beyond_m: float = 0.18  # ... or this far beyond
+    edge_memory_s: float = 6.0
 
     # Step timing
     step_time_min_s: float = 0.18

@@ -15,8 +15,8 @@ from robots.g1.walking.com_control import (
 from robots.g1.walking.config import PERIOD_S
 from robots.g1.walking.rotations import clip, compiled, turn, wrap
 from robots.g1.walking.state import BALANCE, SHIFT, STAND, STEP, Record
-from robots.g1.walking.steps import best_step, plan_step, turn_of_step
-from robots.g1.walking.swing import go_over, swing_foot
+from robots.g1.walking.steps import best_step, plan_step, remember_edge, turn_of_step
+from robots.g1.walking.swing import swing_foot
 
 
 @compiled
@@ -105,7 +105,6 @@ def _begin_step(c: Record, g: Record, before_x: float, before_y: float, walks: b
     swing, side = 1 - g.stance, 1.0 if g.stance == 1 else -1.0
     g.cop_before[0], g.cop_before[1] = before_x, before_y
     g.step_time, g.phase, g.retimed = c.step_time_s, 0.0, 0.0
-    g.tripped = 0.0
     for i in range(3):
         g.lift[i] = g.foot[swing, i]
     for i in range(2):
@@ -144,15 +143,14 @@ def _shift(c: Record, w: float, g: Record) -> None:
 @compiled
 def _step(c: Record, w: float, s: Record, e: Record, g: Record) -> float:
     t = g.time - g.since
-    if g.tripped == 0:
-        plan_step(c, w, g, t, s.halt > 0)
+    remember_edge(c, g)
+    plan_step(c, w, g, t, s.halt > 0)
     step_reference(c, w, e, g, t)
     swing_yaw = swing_foot(c, g, t)
     g.swings = 1.0
     load = s.feet[1 - g.stance]
     late = t >= g.step_time - 1e-9 + (c.landing_wait_s if load < c.landing_n else 0.0)
-    touches = load > c.landing_n and g.phase > 0.7
-    if late or (touches and not go_over(c, e, g, t)):
+    if late or (g.phase > 0.7 and load > c.landing_n):
         _land(c, s, e, g)
     return swing_yaw
 

@@ -125,7 +125,8 @@ GAIT = np.dtype(
         ("retimed", "f8"),
         ("phase", "f8"),
         ("lift", "f8", 3),  # where the swing foot lifted
-        ("tripped", "f8"),
+        ("edge", "f8", 2),  # where a foot did not find hold
+        ("edge_until", "f8"),  # when that is forgotten
         ("foothold", "f8", 2),
         ("swing", "f8", 3),
         ("swing_velocity", "f8", 2),

@@ -10,6 +10,7 @@ from robots.g1.walking.rotations import clip, compiled, turn, wrap
 from robots.g1.walking.state import Record
 from vla_sim.types import Array
 
+EDGE_WIDTH_M = 0.6  # to either side
 CANDIDATES = 11  # landing times between the shortest and the longest
 
 
@@ -69,6 +70,7 @@ def plan_step(c: Record, w: float, g: Record, t: float, halts: bool) -> None:
         c, w, g.foot, g.stance, g.yaw, g.yaw_next, t, g.dcm, g.cop_before, g.swing, g.goal_velocity[0],
         g.goal_velocity[1], now,
     )  # fmt: skip
+    x, y = _beside_edge(c, g, x, y)
     if t >= c.foothold_fixed_from * g.step_time:
         return
     g.step_time = when
@@ -77,6 +79,32 @@ def plan_step(c: Record, w: float, g: Record, t: float, halts: bool) -> None:
     most = c.foothold_speed_max_m_s * PERIOD_S
     g.foothold[0] += clip(c.foothold_per_tick * (x - g.foothold[0]), -most, most)
     g.foothold[1] += clip(c.foothold_per_tick * (y - g.foothold[1]), -most, most)
+
+
+@compiled
+def remember_edge(c: Record, g: Record) -> None:
+    """A foot that stands higher than the last and from which the body falls back has only its toe on something.
+
+    Walking on as before would put it there again and again.
+    """
+    high = g.foot[g.stance, 2] - g.lift[2] > c.edge_height_m
+    if high and g.dcm_error[0] < -c.edge_error_m and g.goal_velocity[0] > c.dead_band and g.time > g.edge_until:
+        g.edge[0], g.edge[1] = g.foot[g.stance, 0], g.foot[g.stance, 1]
+        g.edge_until = g.time + c.edge_memory_s
+
+
+@compiled
+def _beside_edge(c: Record, g: Record, x: float, y: float) -> tuple[float, float]:
+    """A foothold moved before or beyond the remembered edge, which runs across the way."""
+    if g.time > g.edge_until or g.goal_velocity[0] < c.dead_band:
+        return x, y
+    ahead, aside = turn(-g.yaw, x - g.edge[0], y - g.edge[1])
+    if abs(aside) > EDGE_WIDTH_M or not -c.edge_before_m < ahead < c.edge_beyond_m:
+        return x, y
+    nearer = 0.5 * (c.edge_beyond_m - c.edge_before_m)
+    ahead = c.edge_beyond_m if ahead > nearer else -c.edge_before_m
+    dx, dy = turn(g.yaw, ahead, aside)
+    return g.edge[0] + dx, g.edge[1] + dy
 
 
 @compiled

@@ -11,7 +11,6 @@ from robots.g1.walking.state import Record
 ACCELERATION_MAX, SPEED_MAX = 60.0, 4.0
 ARRIVE_AT = 0.94  # part of the step time at which the foot is over its foothold
 TURNED_AT = 0.92
-EDGE_WAY_M, EDGE_PHASE = 0.12, 0.97  # shorter steps, and later touches, are landings
 NEAR_M, FAR_M = 0.03, 0.20  # a foot farther from its foothold than the first stays up, the more the farther
 
 
@@ -48,23 +47,3 @@ def _height(c: Record, g: Record, t: float) -> None:
     g.toe_up = c.toe_up_rad * lifted
     if t > g.step_time:
         g.swing[2] -= min((t - g.step_time) * c.search_m_s, c.search_max_m)
-
-
-@compiled
-def go_over(c: Record, e: Record, g: Record, t: float) -> bool:
-    """Whether the swing foot has touched an edge; if so it rises again and lands farther on.
-
-    A foot set down with its toe alone on an edge cannot carry: the body would fall back from it.
-    """
-    f = 1 - g.stance
-    way_x, way_y = g.foothold[0] - g.lift[0], g.foothold[1] - g.lift[1]
-    way = math.sqrt(way_x * way_x + way_y * way_y)
-    high = e.sole[f, 2] - g.foot[g.stance, 2] > c.trip_height_m
-    if g.tripped > 0 or not high or way < EDGE_WAY_M or g.phase > EDGE_PHASE:
-        return False
-    g.tripped = 1.0
-    g.foothold[0] += c.trip_ahead_m * way_x / way
-    g.foothold[1] += c.trip_ahead_m * way_y / way
-    g.step_time = t + c.trip_time_s
-    g.phase = 0.5
-    return True
