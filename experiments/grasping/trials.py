@@ -110,7 +110,8 @@ def summary(rows: Sequence[Row]) -> list[str]:
         lines.append(f"friction {friction:g}: {_share([r for r in rows if r.friction == friction])}")
     for shape in sorted({r.shape for r in rows}):
         usual = [r for r in rows if r.shape == shape and r.friction == 0.8 and r.mass_kg < 0.4]
-        lines.append(f"{shape}, friction 0.8, below 0.4 kg: {_share(usual)}")
+        if usual:
+            lines.append(f"{shape}, friction 0.8, below 0.4 kg: {_share(usual)}")
     return lines
 
 

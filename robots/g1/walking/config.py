@@ -59,6 +59,9 @@ class WalkerConfig:
     edge_before_m: float = 0.04  # later footholds stay this far before it
     edge_beyond_m: float = 0.18  # ... or this far beyond
     edge_memory_s: float = 6.0
+    climb_from_m: float = 0.008  # a foot that lifts from this far below the standing one,
+    climb_height_m: float = 0.03  # or near a remembered edge, is lifted this much higher
+    climb_toe_up_rad: float = 0.15
 
     # Step timing
     step_time_min_s: float = 0.18

@@ -88,7 +88,8 @@ def remember_edge(c: Record, g: Record) -> None:
     Walking on as before would put it there again and again.
     """
     high = g.foot[g.stance, 2] - g.lift[2] > c.edge_height_m
-    if high and g.dcm_error[0] < -c.edge_error_m and g.goal_velocity[0] > c.dead_band and g.time > g.edge_until:
+    falls_back = g.dcm_error[0] < -c.edge_error_m and g.goal_velocity[0] > c.dead_band
+    if high and falls_back:
         g.edge[0], g.edge[1] = g.foot[g.stance, 0], g.foot[g.stance, 1]
         g.edge_until = g.time + c.edge_memory_s
 

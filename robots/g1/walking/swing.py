@@ -43,7 +43,8 @@ def _height(c: Record, g: Record, t: float) -> None:
     far = math.sqrt((g.foothold[0] - g.swing[0]) ** 2 + (g.foothold[1] - g.swing[1]) ** 2)
     down = max(smooth((1.0 - p) / c.swing_down), clip((far - NEAR_M) / FAR_M, 0.0, 0.8))
     lifted = hurry * smooth(p / c.swing_up) * down
-    g.swing[2] = lift + c.step_height_m * lifted
-    g.toe_up = c.toe_up_rad * lifted
+    uneven = g.foot[g.stance, 2] - g.lift[2] > c.climb_from_m or g.time < g.edge_until
+    g.swing[2] = lift + (c.step_height_m + (c.climb_height_m if uneven else 0.0)) * lifted
+    g.toe_up = (c.climb_toe_up_rad if uneven else c.toe_up_rad) * lifted
     if t > g.step_time:
         g.swing[2] -= min((t - g.step_time) * c.search_m_s, c.search_max_m)
