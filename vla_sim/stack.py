@@ -61,7 +61,7 @@ class AgentConfig:
     max_in_flight: int = 2  # perception requests under way; a frame more is skipped
     frame_buffer: int = 5  # newest detections kept for a plan that comes late
     deadlines_s: dict[str, float] = field(
-        default_factory=lambda: {"intent": 1.0, "planning": 5.0, "perception": 2.0, "grasp": 2.0, "navigation": 2.0}
+        default_factory=lambda: {"intent": 1.0, "planning": 5.0, "perception": 2.0, "grasp": 2.0, "navigation": 0.6}
     )
     stopped_s: float = 5.0  # after a spoken stop the task is given up for good
     retries: int = 3  # of intent, planning and grasp after a missed deadline

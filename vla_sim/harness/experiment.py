@@ -120,7 +120,7 @@ class _Pictures:
     def _thumbnail(self, now_ns: int, frame: Frame) -> None:
         if now_ns < self._next_ns:
             return
-        self._next_ns += THUMBNAIL_EVERY_NS
+        self._next_ns = now_ns + THUMBNAIL_EVERY_NS
         height = round(THUMBNAIL_WIDTH * frame.rgb.shape[0] / frame.rgb.shape[1])
         small = cv2.resize(frame.rgb, (THUMBNAIL_WIDTH, height), interpolation=cv2.INTER_AREA)
         _, png = cv2.imencode(".png", np.ascontiguousarray(small[..., ::-1]))

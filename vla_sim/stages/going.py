@@ -197,6 +197,7 @@ class StepBack(LegSkill):
     first_phase = "back"
 
     def _back(self, tick: Tick) -> str | None:
+        self.arms.approach(self.arms.ready_rad)  # from where the way to the tucked posture is clear of the body
         here = tick.state.heading_in_odom
         if self._start is None:
             self._start = here.copy()

@@ -58,10 +58,13 @@ class WalkerConfig:
     edge_error_m: float = 0.15  # ... by this error of the divergent component
     edge_before_m: float = 0.04  # later footholds stay this far before it
     edge_beyond_m: float = 0.18  # ... or this far beyond
+    edge_speed_m_s: float = 0.5  # ... and the steps get at least this fast
     edge_memory_s: float = 6.0
     climb_from_m: float = 0.008  # a foot that lifts from this far below the standing one,
     climb_height_m: float = 0.03  # or near a remembered edge, is lifted this much higher
-    climb_toe_up_rad: float = 0.15
+    climb_toe_up_rad: float = 0.10
+    climb_up: float = 0.22  # ... rises faster,
+    climb_down: float = 0.35  # and comes down later
 
     # Step timing
     step_time_min_s: float = 0.18

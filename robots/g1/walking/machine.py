@@ -48,6 +48,8 @@ def follow_command(c: Record, s: Record, e: Record, g: Record) -> None:
     g.path_velocity[1] += 0.02 * (aside - g.path_velocity[1])
     for i in range(2):
         g.goal_velocity[i] = g.ramped[i] + g.path_velocity[i] if s.walk > 0 else 0.0
+    if g.time < g.edge_until and g.ramped[0] > c.dead_band and s.walk > 0:  # short steps cannot clear it
+        g.goal_velocity[0] = max(g.goal_velocity[0], c.edge_speed_m_s)
 
 
 @compiled

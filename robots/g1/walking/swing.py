@@ -39,11 +39,11 @@ def _height(c: Record, g: Record, t: float) -> None:
     """From where it lifted to the standing foot's height over a plateau; late, it feels downwards for the floor."""
     p = g.phase
     lift = g.lift[2] + (g.foot[g.stance, 2] - g.lift[2]) * smooth(p / TURNED_AT)
+    uneven = g.foot[g.stance, 2] - g.lift[2] > c.climb_from_m or g.time < g.edge_until
+    up, down = (c.climb_up, c.climb_down) if uneven else (c.swing_up, c.swing_down)
     hurry = min(g.step_time / c.step_time_s, 1.0)  # a hasty step stays low, else it comes down too late
     far = math.sqrt((g.foothold[0] - g.swing[0]) ** 2 + (g.foothold[1] - g.swing[1]) ** 2)
-    down = max(smooth((1.0 - p) / c.swing_down), clip((far - NEAR_M) / FAR_M, 0.0, 0.8))
-    lifted = hurry * smooth(p / c.swing_up) * down
-    uneven = g.foot[g.stance, 2] - g.lift[2] > c.climb_from_m or g.time < g.edge_until
+    lifted = hurry * smooth(p / up) * max(smooth((1.0 - p) / down), clip((far - NEAR_M) / FAR_M, 0.0, 0.8))
     g.swing[2] = lift + (c.step_height_m + (c.climb_height_m if uneven else 0.0)) * lifted
     g.toe_up = (c.climb_toe_up_rad if uneven else c.toe_up_rad) * lifted
     if t > g.step_time:

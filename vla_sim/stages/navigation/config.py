@@ -37,7 +37,10 @@ class NavigationConfig:
     low_m: float = 0.06  # a thing lower than this is walked over
     high_m: float = 1.6  # and under this one
     tilt_rad: float = 0.015  # error of the direction of a ray, makes a far floor look uneven
-    # looking ahead
+    # looking ahead, as safety does it: from its speed the robot stops in a way that is free ahead of its outline
+    stop_m_s2: float = 0.5
+    react_s: float = 0.3
+    ahead_m: float = 0.10
     horizon_s: float = 1.8
     turn_first_rad: float = math.radians(55.0)  # a route further to the side than this is turned to before walking
     # the goal

@@ -19,12 +19,16 @@ FORWARDS, SIDES, TURNS = 8, 3, 13  # samples an axis
 SIDESTEP_BELOW_M_S = 0.35  # faster than this the robot does not step sideways
 STANDS_M_S = 0.05  # slower, and who runs into the robot has done it himself
 SLACK_M = 0.003  # a robot that is too near already may come no nearer than this in a trial
-BEYOND_S, WIDE_M, THREAT = 2.0, 0.3, 0.3  # after a trial, people are looked at this long; how near, and what it costs
-SQUEEZE = 20.0  # price of speed where it is tighter than routes are laid if they can
-CALM = 0.3  # m/s; the price of nearness grows with the speed at which things are passed
+BEYOND_S, WIDE_M, THREAT = 2.0, 0.3, 0.55  # after a trial, people are looked at this long; how near, and what it costs
+# Prices of passing things, per second at 1 m/s. What is linear in the speed stays below the price of progress, or it
+# would be cheapest to stand before every door; what is quadratic slows the robot down the more, the nearer they are.
+GRAZE, CALM, SQUEEZE = 0.6, 1.7, 1.3  # the last where it is tighter than routes are laid if they can
+GRAIN_M = 0.01  # distances read from the grid along a straight wall differ by so much
+NOISE_M = 0.03  # of the points safety looks at, with half a cell of the grid
+LOOK_M, LOOKS = 0.05, 8  # least step of a look ahead, and how many at most
 SPREAD_M_S = 0.08  # how fast the place of a moving thing becomes unsure
 
-PROGRESS, ASIDE, HEADING, NEARNESS, CHANGE, SIDEWAYS, BACKWARDS = 1.0, 0.8, 0.22, 1.8, 0.06, 0.5, 1.2
+PROGRESS, ASIDE, HEADING, CHANGE, SIDEWAYS, BACKWARDS = 1.0, 0.8, 0.22, 0.06, 0.5, 1.2
 
 
 class Ground(NamedTuple):
@@ -44,11 +48,15 @@ class Gait(NamedTuple):
     side: float
     turn: float
     lag_s: float
+    radius_m: float
     keep_m: float
     roomy_m: float  # nearer than this it should be slow
     soft_m: float
     person_m: float  # between middles
     horizon_s: float
+    stop: float  # what safety reckons with: m/s2, s, and m ahead of the outline
+    react_s: float
+    ahead_m: float
 
 
 @dataclass(frozen=True)
@@ -64,8 +72,8 @@ def gait_of(config: NavigationConfig, person_m: float | None = None) -> Gait:
     c = config
     apart = c.radius_m + c.person_radius_m + 0.05 if person_m is None else person_m
     return Gait(
-        c.acceleration_m_s2, c.brake_m_s2, c.side_acceleration_m_s2, c.turn_acceleration_rad_s2, c.lag_s, c.least_m,
-        c.keep_m, c.soft_m, apart, c.horizon_s,
+        c.acceleration_m_s2, c.brake_m_s2, c.side_acceleration_m_s2, c.turn_acceleration_rad_s2, c.lag_s, c.radius_m,
+        c.least_m, c.keep_m, c.soft_m, apart, c.horizon_s, c.stop_m_s2, c.react_s, c.ahead_m,
     )  # fmt: skip
 
 
@@ -87,6 +95,42 @@ def closest(dx: float, dy: float, vx: float, vy: float, within_s: float) -> floa
 
 
 @numba.njit(cache=True)
+def _room(ground: Ground, x: float, y: float) -> float:
+    return at(ground.distance_m, ground.x0_m, ground.y0_m, ground.cell_m, x, y)
+
+
+@numba.njit(cache=True)
+def free_way(x: float, y: float, direction: float, room_m: float, ground: Ground, gait: Gait) -> float:
+    """How far the outline goes straight on in a direction rad of the site before it meets a thing; inf = far, m.
+
+    Where it is already nearer than its radius, by `room_m`, it meets what comes nearer still.
+    """
+    least_m, way_m = min(gait.radius_m + NOISE_M, room_m - GRAIN_M), 0.0
+    dx, dy = math.cos(direction), math.sin(direction)
+    for _ in range(LOOKS):
+        way_m += max(room_m - least_m, LOOK_M)
+        room_m = _room(ground, x + way_m * dx, y + way_m * dy)
+        if room_m < least_m:
+            return way_m
+    return math.inf
+
+
+@numba.njit(cache=True)
+def allowed_speed(
+    x: float, y: float, yaw: float, vx: float, vy: float, wz: float, room_m: float, ground: Ground, gait: Gait
+) -> float:
+    """The speed that safety will leave of a command (`vx`, `vy`, `wz`) here: it asks for a way to stop in, m/s."""
+    direction, best = yaw + math.atan2(vy, vx), math.inf
+    for k in range(3):  # now, and as it will have turned after one and two reaction times
+        way_m = free_way(x, y, direction + k * gait.react_s * wz, room_m, ground, gait) - gait.ahead_m
+        lost = gait.stop * gait.react_s
+        best = min(best, math.sqrt(lost * lost + 2.0 * gait.stop * way_m) - lost if way_m > 0.0 else 0.0)
+        if wz == 0.0:
+            break
+    return best
+
+
+@numba.njit(cache=True)
 def trial(
     pose: Array, velocity: Array, command: Array, target: Array, ground: Ground, movers: Array, gait: Gait, out: Array
 ) -> bool:
@@ -98,23 +142,27 @@ def trial(
     x, y, yaw = pose[0], pose[1], pose[2]
     vx, vy, wz = velocity[0], velocity[1], velocity[2]
     cx, cy, cw = command[0], command[1], command[2]
-    start_m = at(ground.distance_m, ground.x0_m, ground.y0_m, ground.cell_m, x, y)
-    least_m = min(gait.keep_m, start_m - SLACK_M)
+    room_m = _room(ground, x, y)
+    least_m = min(gait.keep_m, room_m - SLACK_M)
     steps, near, share = int(gait.horizon_s / STEP_S), 0.0, 1.0 - math.exp(-STEP_S / gait.lag_s)
     for k in range(1, steps + 1):
         cx = toward(cx, target[0], gait.accelerate * STEP_S, gait.brake * STEP_S)
         cy = toward(cy, target[1], gait.side * STEP_S, gait.side * STEP_S)
         cw = toward(cw, target[2], gait.turn * STEP_S, gait.turn * STEP_S)
-        vx, vy, wz = vx + share * (cx - vx), vy + share * (cy - vy), wz + share * (cw - wz)
+        asked, left = math.hypot(cx, cy), 1.0
+        if asked > 0.0:
+            left = min(allowed_speed(x, y, yaw, cx, cy, cw, room_m, ground, gait) / asked, 1.0)
+        vx, vy, wz = vx + share * (left * cx - vx), vy + share * (left * cy - vy), wz + share * (cw - wz)
         middle = yaw + 0.5 * wz * STEP_S
         x += (vx * math.cos(middle) - vy * math.sin(middle)) * STEP_S
         y += (vx * math.sin(middle) + vy * math.cos(middle)) * STEP_S
         yaw += wz * STEP_S
-        room_m = at(ground.distance_m, ground.x0_m, ground.y0_m, ground.cell_m, x, y)
-        walks = vx * vx + vy * vy > STANDS_M_S * STANDS_M_S
-        if room_m < least_m and walks:
+        room_m = _room(ground, x, y)
+        speed_m_s = math.hypot(vx, vy)
+        walks = speed_m_s > STANDS_M_S
+        if walks and room_m < least_m:
             return False
-        after_s = k * STEP_S
+        after_s, near_m = k * STEP_S, room_m
         for j in range(movers.shape[0]):
             dx, dy = movers[j, 0] + after_s * movers[j, 2] - x, movers[j, 1] + after_s * movers[j, 3] - y
             apart_m = math.sqrt(dx * dx + dy * dy) - SPREAD_M_S * after_s
@@ -122,19 +170,17 @@ def trial(
                 dx, dy = movers[j, 0] - pose[0], movers[j, 1] - pose[1]
                 if apart_m < math.sqrt(dx * dx + dy * dy) - SLACK_M:
                     return False
-            room_m = min(room_m, apart_m - gait.person_m + gait.keep_m)
-        short = min(max((gait.soft_m - room_m) / (gait.soft_m - gait.keep_m), 0.0), 1.0)
-        speed_m_s = math.sqrt(vx * vx + vy * vy)
-        if room_m < gait.roomy_m:
-            near += SQUEEZE * (gait.roomy_m - room_m) / gait.roomy_m * speed_m_s / steps
-        near += short * short * (CALM + math.sqrt(vx * vx + vy * vy)) / steps
+            near_m = min(near_m, apart_m - gait.person_m + gait.roomy_m)
+        short = min(max((gait.soft_m - near_m) / (gait.soft_m - gait.roomy_m), 0.0), 1.0)
+        tight = min(max((gait.roomy_m - near_m) / (gait.roomy_m - gait.radius_m), 0.0), 1.0)
+        near += short * short * speed_m_s * (GRAZE + CALM * speed_m_s) + SQUEEZE * tight * speed_m_s * speed_m_s
     speed_x, speed_y = vx * math.cos(yaw) - vy * math.sin(yaw), vx * math.sin(yaw) + vy * math.cos(yaw)
     threat = 0.0
     for j in range(movers.shape[0]):
         dx, dy = movers[j, 0] + gait.horizon_s * movers[j, 2] - x, movers[j, 1] + gait.horizon_s * movers[j, 3] - y
         meet_m = closest(dx, dy, movers[j, 2] - speed_x, movers[j, 3] - speed_y, BEYOND_S)
         threat = max(threat, min(max((gait.person_m + WIDE_M - meet_m) / WIDE_M, 0.0), 1.0))
-    out[0], out[1], out[2], out[3] = x, y, yaw, near + THREAT * threat
+    out[0], out[1], out[2], out[3] = x, y, yaw, near / steps + THREAT * threat
     return True
 
 
@@ -150,7 +196,7 @@ def _price(out: Array, route: Array, target: Array, command: Array) -> float:
     for i in range(found, n - 1):
         left_m += math.hypot(route[i + 1, 0] - route[i, 0], route[i + 1, 1] - route[i, 1])
     ahead = min(found + 6, n - 1)
-    price = PROGRESS * left_m + ASIDE * math.sqrt(best) + NEARNESS * out[3]
+    price = PROGRESS * left_m + ASIDE * math.sqrt(best) + out[3]
     dx, dy = route[ahead, 0] - out[0], route[ahead, 1] - out[1]
     if dx * dx + dy * dy > 0.04:
         off_rad = math.atan2(dy, dx) - out[2]
