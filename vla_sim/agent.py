@@ -29,6 +29,7 @@ from vla_sim.types import (
     Detections,
     Frame,
     Grasp,
+    GraspRequest,
     Intent,
     Mode,
     NavigationAnswer,
@@ -44,6 +45,7 @@ from vla_sim.types import (
 )
 
 VIOLATION_RAD = 0.05  # beyond a joint's limit, measured
+POSES = 200  # images whose answers are waited for
 PEOPLE_S = 1.0  # people seen longer ago may be anywhere
 MOVED_RAD = 1e-4  # a target further than this from where it was is motion
 
@@ -86,10 +88,10 @@ class Agent:
         self._newest: Detections | None = None
         self._planned = False
         self._stopped_s: float | None = None  # since when it has been told to stop
-        self._asked_grasp = False
+        self._grasp_asked: GraspRequest | None = None
         self._site: SiteMap | None = None
         self._scans = ScanWindow()
-        self._poses: dict[float, tuple[Array, bool]] = {}  # by the time of an image: where it stood, whether it stood
+        self._poses: dict[float, Array] = {}  # [3] where it stood, by the time of an image
         self._navigated_s = -np.inf
         self._walked: NavigationAnswer | None = None
         self.refusals: list[str] = []  # of commands heard in the course of the episode
@@ -219,7 +221,9 @@ class Agent:
     def see(self, frame: Frame) -> None:
         """An image has arrived from the camera."""
         self.counts["frames"] += 1
-        self._poses[frame.time_s] = (planar.of_pose(frame.pose_base_in_odom), self._state.standing)
+        self._poses[frame.time_s] = planar.of_pose(frame.pose_base_in_odom)
+        while len(self._poses) > POSES:
+            del self._poses[next(iter(self._poses))]
         self.executor.submit(
             "perception", self.stack.perception, frame, deadline_s=self.config.deadlines_s.get("perception"),
             on_done=self._on_detections, on_deadline=self._on_late_frame, t_origin_s=frame.time_s,
@@ -233,7 +237,9 @@ class Agent:
         if answer.value is None:
             self.counts["frames_skipped"] += answer.span.status == "rejected"
             return
-        pose, _ = self._poses.pop(answer.value.time_s, (np.zeros(3), True))
+        pose = self._poses.pop(answer.value.time_s, None)
+        if pose is None:
+            return  # as old as no answer
         seen = anchoring.detections_in_odom(answer.value, pose)
         self._recent.append(seen)
         if self._newest is None or seen.time_s > self._newest.time_s:
@@ -367,13 +373,14 @@ class Agent:
 
     def _plan_grasp(self) -> None:
         request = self.stack.motion.request
-        if request is not None and not self._asked_grasp:
-            self._asked_grasp = True
-            self._ask("grasp", self.stack.grasp, request, self._on_grasp)
+        if request is not None and request is not self._grasp_asked:
+            self._grasp_asked = request
+            self._ask("grasp", self.stack.grasp, request, lambda grasp: self._on_grasp(request, grasp))
 
-    def _on_grasp(self, grasp: Grasp) -> None:
-        self._asked_grasp = False
-        self.stack.motion.answer(grasp)
+    def _on_grasp(self, request: GraspRequest, grasp: Grasp) -> None:
+        if self.stack.motion.request is request:  # another task may have begun meanwhile
+            self._grasp_asked = None
+            self.stack.motion.answer(grasp)
 
     def _note(self, now_s: float, sent: Command, interventions: int, held: bool) -> None:
         self.counts["starved_ticks"] += held
