@@ -37,7 +37,7 @@ class WalkerConfig:
     accel_aside_m_s2: float = 0.3
     accel_turn_rad_s2: float = 0.8
     halt_accel_m_s2: float = 4.0  # how fast it is given up in an emergency
-    halt_step_time_s: float = 0.35  # nominal step time in an emergency
+    halt_step_time_s: float = 0.40  # nominal step time in an emergency
     dead_band: float = 0.02  # m/s and rad/s: slower commands mean standing still
 
     # Footholds, relative to the standing foot

@@ -25,6 +25,7 @@ BEYOND_S, WIDE_M, THREAT = 2.0, 0.3, 0.55  # after a trial, people are looked at
 GRAZE, CALM, SQUEEZE = 0.6, 1.7, 1.3  # the last where it is tighter than routes are laid if they can
 GRAIN_M = 0.01  # distances read from the grid along a straight wall differ by so much
 NOISE_M = 0.03  # of the points safety looks at, with half a cell of the grid
+NEXT_POINTS = 26  # of the route are passed in one trial
 LOOK_M, LOOKS = 0.05, 8  # least step of a look ahead, and how many at most
 SPREAD_M_S = 0.08  # how fast the place of a moving thing becomes unsure
 
@@ -210,6 +211,7 @@ def _search(
     pose: Array, velocity: Array, command: Array, low: Array, high: Array, route: Array, ground: Ground, movers: Array,
     gait: Gait,
 ) -> tuple[Array, bool]:  # fmt: skip
+    """The best target [3], and whether any trial was free."""
     best, found, free = np.inf, np.zeros(3), False
     target, out = np.zeros(3), np.zeros(4)
     for i in range(FORWARDS + 1):
@@ -253,10 +255,19 @@ def best_velocity(
 ) -> Best:
     """The velocity to aim at along `route` [m, 2], its points a few centimetres apart, beginning near the robot."""
     low, high = window(command, config, fastest_m_s)
-    found, free = _search(
-        pose, velocity, command, low, high, np.ascontiguousarray(route), ground, movers, gait_of(config, person_m)
-    )
+    route, gait = np.ascontiguousarray(route), gait_of(config, person_m)
+    for keep_m in (least_on(route[:NEXT_POINTS], ground, config), gait.keep_m):  # no nearer to things than the route is
+        body = gait._replace(keep_m=keep_m)
+        found, free = _search(pose, velocity, command, low, high, route, ground, movers, body)
+        if free and found.any():
+            break
     return Best(found, bool(free))
+
+
+def least_on(route: Array, ground: Ground, config: NavigationConfig) -> float:
+    """How near the route [m, 2] comes to things, within what a body may and what it likes to, m."""
+    room_m = [_room(ground, x, y) for x, y in route.tolist()]
+    return min(max(min(room_m, default=0.0) - GRAIN_M, config.least_m), config.keep_m + NOISE_M)
 
 
 def is_free(

@@ -10,14 +10,20 @@ from vla_sim.stages.navigation.config import NavigationConfig
 from vla_sim.stages.navigation.distance import Field, at
 from vla_sim.stages.navigation.route import astar, prices, resampled, straightened
 from vla_sim.stages.navigation.surroundings import Surroundings
+from vla_sim.stages.planar import wrap
 from vla_sim.types import Array
 
 SPACING_M = 0.05
+TURN_POINTS = 10  # this far along a route it is looked where it goes
 AGAIN_S = 1.0  # a route is planned again after this time
 SOONEST_S = 0.3  # and not before this one
 OFF_M = 0.5  # from the route
 AHEAD_M = 2.5  # of the route is looked at and handed on
 KEPT = 0.8  # a route is left for another at less than this share of its price
+SWITCHED_KEPT, SWITCHED_S = 0.5, 15.0  # and at less than this, so long after it was taken for another
+LONGER, LONGER_M = 1.3, 1.0  # a way round that is longer than this, ...
+WAIT_S = 4.5  # ... is taken once the old way has been barred for so long
+TURN_M_RAD = 0.8  # what turning to a route costs, in metres of way
 LOOSE = 0.9  # a route may pass things at this share of the least distance before it counts as blocked
 
 
@@ -33,12 +39,13 @@ class Guide:
         self.route: Array = np.zeros((0, 2))
         self.hopeless = False  # the floor plan itself has no way
         self._goal: Array | None = None
-        self._planned_s = -math.inf
+        self._planned_s = self._switched_s = -math.inf
+        self._barred_s: float | None = None  # since when something stands on the route
 
     @property
     def left_m(self) -> float:
         """Length of the route from where the robot is."""
-        return float(np.hypot(*np.diff(self.route, axis=0).T).sum()) if len(self.route) > 1 else 0.0
+        return length(self.route)
 
     def lead(self, time_s: float, around: Surroundings, goal: Array, slack_m: float, moved_m: float = 0.02) -> bool:
         """Whether there is a route that ends within `slack_m` of `goal` [2]; a goal `moved_m` away is a new one."""
@@ -71,28 +78,83 @@ class Guide:
         return any(at(g.distance_m, g.x0_m, g.y0_m, g.cell_m, p[0], p[1]) < least_m for p in beyond)
 
     def _plan(self, around: Surroundings, goal: Array, slack_m: float, new: bool) -> None:
-        found = self._search(around, around.refresh(), goal, slack_m, self.route[:0] if new else self.route)
+        if new:
+            self.route, self._barred_s, self._switched_s = self.route[:0], None, -math.inf
+        distance_m = around.refresh()
+        found = self._search(around, distance_m, goal, slack_m)
+        lasting_m = around.lasting_m()
+        if lasting_m is not None:  # round somebody who pauses if that is near, else he is waited for
+            through = self._search(around, lasting_m, goal, slack_m)
+            if through is not None and (found is None or _is_longer(found[0], length(through[0]))):
+                found, distance_m = through, lasting_m
+        old_price = self._price_of(self.route, around, distance_m)
+        if old_price < math.inf:
+            self._barred_s = None
+            kept = SWITCHED_KEPT if self._planned_s - self._switched_s < SWITCHED_S else KEPT
+            if found is None or found[1] > kept * old_price:
+                return
+        elif self._waits(found):
+            return
         if found is None:  # what bars the way may have gone: the robot goes and looks
             found = self._search(around, around.lately_m(), goal, slack_m)
         self.hopeless = found is None and self._search(around, around.plan_m, goal, slack_m) is None
-        self.route = np.zeros((0, 2)) if found is None else found
+        self.route = np.zeros((0, 2)) if found is None else found[0]
 
-    def _search(
-        self, around: Surroundings, distance_m: Field, goal: Array, slack_m: float, old: Array | None = None
-    ) -> Array | None:
-        """[m, 2] the cheapest route, or the `old` one if another is hardly cheaper; None when there is no way."""
+    def _waits(self, found: tuple[Array, float] | None) -> bool:
+        """Whether to stay with a route that is barred, as all others are much longer."""
+        if not len(self.route):
+            return False
+        if found is not None and not _is_longer(found[0], self.left_m):
+            self._barred_s = None
+            return False
+        if self._barred_s is None:
+            self._barred_s = self._planned_s
+        if self._planned_s - self._barred_s < WAIT_S:
+            return True
+        self._barred_s, self._switched_s = None, self._planned_s
+        return False
+
+    def _prices(self, around: Surroundings, distance_m: Field) -> Field:
+        extent = around.grid.extent
+        return prices(distance_m, around.grid.unseen(), extent.cell(around.pose), extent.cell_m, self._config)
+
+    def _price_of(self, route: Array, around: Surroundings, distance_m: Field) -> float:
+        """What is to pay for a route from where the robot is, in cells; inf when it is barred or there is none."""
+        if len(route) < 2:
+            return math.inf
+        extent = around.grid.extent
+        cells = np.floor((route - extent.corner) / extent.cell_m).astype(np.int64)
+        price = self._prices(around, distance_m)[cells[:, 1], cells[:, 0]]
+        return (float(price.sum()) * SPACING_M + _turn_m(around.pose, route)) / extent.cell_m
+
+    def _search(self, around: Surroundings, distance_m: Field, goal: Array, slack_m: float) -> tuple[Array, float] | None:
+        """[m, 2] the cheapest route, and its price in cells; None when there is no way."""
         extent = around.grid.extent
         start, end = extent.cell(around.pose), extent.cell(goal)
-        price = prices(distance_m, around.grid.unseen(), start, extent.cell_m, self._config)
+        price = self._prices(around, distance_m)
         path, reached, cost = astar(price, start, end)
         corners = extent.middle(straightened(price, path))
         if not reached and math.hypot(*(corners[-1] - goal)) > slack_m:
             return None
-        if old is not None and len(old) > 1 and reached:
-            cells = np.floor((old - extent.corner) / extent.cell_m).astype(np.int64)
-            if cost > KEPT * float(price[cells[:, 1], cells[:, 0]].sum()) * SPACING_M / extent.cell_m:
-                return old
         corners[0] = around.pose[:2]
         if reached:
             corners = np.vstack([corners[:-1] if len(corners) > 1 else corners, goal])
-        return resampled(corners, SPACING_M)
+        route = resampled(corners, SPACING_M)
+        return route, cost + _turn_m(around.pose, route) / extent.cell_m
+
+
+def length(route: Array) -> float:
+    """Of a route [m, 2], m."""
+    return float(np.hypot(*np.diff(route, axis=0).T).sum()) if len(route) > 1 else 0.0
+
+
+def _is_longer(route: Array, than_m: float) -> bool:
+    return length(route) > LONGER * than_m + LONGER_M
+
+
+def _turn_m(pose: Array, route: Array) -> float:
+    """The price of turning from `pose` [3] to a route, in metres of way."""
+    ahead = route[min(TURN_POINTS, len(route) - 1)] - pose[:2]
+    if math.hypot(*ahead) < 0.15:
+        return 0.0
+    return TURN_M_RAD * abs(wrap(math.atan2(ahead[1], ahead[0]) - float(pose[2])))

@@ -97,7 +97,7 @@ def columns(points: Array, labels: NDArray[np.int64], eye: Array, settled: NDArr
     return found
 
 
-@dataclass
+@dataclass(eq=False)
 class Track:
     """One person, or one thing that looks like one. Position m and velocity m/s in the site, at `time_s`."""
 
@@ -112,6 +112,7 @@ class Track:
     sightings: int = 1
     label: int = -1  # of its points in the newest scan; -1 = not seen in it
     settled: float = 0.0
+    walked_s: float = -math.inf  # when it was last seen to move
     trail: list[tuple[float, float, float]] = field(default_factory=list)  # time_s, x, y
     _p: tuple[float, float, float] = (SEEN_NOISE_M**2, 0.0, START_M_S**2)  # covariance, the same for both axes
 
@@ -159,15 +160,18 @@ class Track:
         elif self.speed_m_s > STARTS_M_S and self.settled < STARTS_SETTLED:
             old = [(x, y) for time_s, x, y in self.trail if time_s <= self.time_s - TRAIL_S]
             self.moving = bool(old) and math.hypot(self.x_m - old[-1][0], self.y_m - old[-1][1]) > WENT_M
+        if self.moving:
+            self.walked_s = self.time_s
         return self.moving and not before
 
 
 class People:
-    """All tracks. `tracks` are those seen lately, `started` those that began to move with the newest scan."""
+    """All tracks: `tracks` seen lately, `started` to move with the newest scan, `gone` lost with it."""
 
     def __init__(self) -> None:
         self.tracks: list[Track] = []
         self.started: list[Track] = []
+        self.gone: list[Track] = []
         self._next = 0
 
     def update(self, time_s: float, points: Array, wall_m: Array, settled: NDArray[np.bool_], eye: Array) -> None:
@@ -212,7 +216,9 @@ class People:
                 )
             )
             self._next += 1
-        self.tracks = [t for t in self.tracks if time_s - t.seen_s <= FORGET_S and _believed(t, time_s)]
+        kept = [t for t in self.tracks if time_s - t.seen_s <= FORGET_S and _believed(t, time_s)]
+        self.gone = [track for track in self.tracks if track not in kept]
+        self.tracks = kept
         self.started = [track for track in self.tracks if track.judge()]
 
 

@@ -27,6 +27,7 @@ SLOWEST_M_S = 0.15
 BEARING_M = 0.5  # this far along the route it is looked where it goes
 FACED_RAD = 0.3  # turned enough to walk
 BACK_UP_M_S = 0.15
+TURN_ROOM_M, STEP_ASIDE_M = 0.04, 0.3  # round its outline for a turn on the spot; how far off a better place is sought
 SLOW_M_S = 0.1  # a robot that is no faster and finds no free way is blocked
 DOCK_START_M = 0.45  # in front of a docking pose
 DOCK_SLACK_M = 0.3
@@ -174,7 +175,19 @@ class Navigator:
         place = seen_from(self._around.pose, np.append(point, 0.0))
         bearing = math.atan2(place[1], place[0]) if math.hypot(place[0], place[1]) > 0.15 else 0.0
         self._turning = abs(bearing) > (FACED_RAD if self._turning else self.config.turn_first_rad)
-        return self._turn(bearing) if self._turning else None
+        if not self._turning:
+            return None
+        return self._make_room() if self._around.clearance_m() < TURN_ROOM_M else self._turn(bearing)
+
+    def _make_room(self) -> Array | None:
+        """[3] straight on or back to where there is more room to turn; None when there is none either way."""
+        around, best, found = self._around, self._around.clearance_m(), None
+        for speed in (BACK_UP_M_S, -BACK_UP_M_S):
+            room_m = around.clearance_m(compose(around.pose, np.array([math.copysign(STEP_ASIDE_M, speed), 0.0, 0.0])))
+            target = np.array([speed, 0.0, 0.0])
+            if room_m > best + 0.01 and self._is_free(target):
+                best, found = room_m, target
+        return found
 
     def _turn(self, angle_rad: float) -> Array:
         """[3] turning on the spot by an angle."""

@@ -170,19 +170,45 @@ def floor_plan(site: SiteMap, extent: Extent, thickness_m: float) -> tuple[Cells
     return walls, plan
 
 
+@numba.njit(cache=True)
+def from_segments(segments: Array, xs: Array, ys: Array, half_m: float, cap_m: float) -> Field:
+    """[rows, cols] m from the points of a raster to the nearest segment [k, 4] of thickness 2 `half_m`, exactly.
+
+    A doorway is a hand wider than the robot: half a cell more or less decides whether it gets through.
+    """
+    out = np.full((len(ys), len(xs)), np.float32(cap_m))
+    for k in range(segments.shape[0]):
+        ax, ay = segments[k, 0], segments[k, 1]
+        dx, dy = segments[k, 2] - ax, segments[k, 3] - ay
+        square = dx * dx + dy * dy
+        for r in range(len(ys)):
+            for c in range(len(xs)):
+                px, py = xs[c] - ax, ys[r] - ay
+                share = min(max((px * dx + py * dy) / square, 0.0), 1.0) if square > 0.0 else 0.0
+                off = math.hypot(px - share * dx, py - share * dy) - half_m
+                out[r, c] = min(out[r, c], np.float32(max(off, 0.0)))
+    return out
+
+
 def is_lethal(region: Region) -> bool:
     """Whether the robot must stay out of it."""
     return region.kind in ("forbidden", "hot")
 
 
 class OccupancyGrid:
-    """Floor plan and scans in one raster. `plan` [rows, cols] never changes; `blocked_in` adds what was seen."""
+    """Floor plan and scans in one raster.
+
+    `wall_m` [rows, cols] is the way to the nearest wall, m; `plan` [rows, cols] what else is known to be no floor. They
+    never change; `blocked_in` adds what was seen.
+    """
 
     def __init__(self, site: SiteMap, extent: Extent, config: NavigationConfig) -> None:
         shape = (extent.rows, extent.cols)
         self.extent, self._config = extent, config
-        walls, self.plan = floor_plan(site, extent, config.wall_thickness_m)
-        self.wall_m = distances(walls, extent.cell_m, CAP_M)
+        walls, plan = floor_plan(site, extent, config.wall_thickness_m)
+        self.plan: Cells = plan & ~walls
+        xs, ys = extent.middles()
+        self.wall_m = from_segments(site.walls, xs, ys, 0.5 * config.wall_thickness_m, CAP_M)
         self._odds, self._low, self._high = (np.zeros(shape, np.float32) for _ in range(3))
         self._stamp, self._number = np.zeros(shape, np.int32), 0
         self._since = np.zeros(shape, np.int32)  # number of the scan that made a cell occupied

@@ -17,6 +17,7 @@ from vla_sim.types import Array, NavigationRequest, Scan, SiteMap
 
 NEAR_M = 2.6  # around the robot distances are up to date with every scan
 LATELY_SCANS = 30
+RESTLESS_S = 6.0  # who has walked so lately pauses; after that he stands, perhaps because the robot does
 BODY_M = 0.45  # a person's traces fill a disc like this
 
 
@@ -64,7 +65,7 @@ class Surroundings:
         if self._grid is not None and all(self._grid.extent.contains(point) for point in points):
             return
         self._grid = OccupancyGrid(self._site, extent_of(self._site, points, self._config.cell_m), self._config)
-        self.plan_m, self.ignored = distances(self._grid.plan, self._config.cell_m, CAP_M), None
+        self.plan_m, self.ignored = self._distances(self._grid.plan, np.s_[:, :]), None
         self._distance_m = self.plan_m.copy()
 
     def _look(self, scan: Scan) -> None:
@@ -77,6 +78,9 @@ class Surroundings:
         for track in self.people.started:
             for _, x_m, y_m in track.trail:
                 grid.forget(np.array([x_m, y_m]), BODY_M)
+        for track in self.people.gone:  # he has not dissolved where he was seen last
+            if track.walked_s > -math.inf:
+                grid.forget(track.position, BODY_M)
         told = np.asarray(scan.hit).copy()
         for track in self._walking():
             told &= (points[:, 0] - track.x_m) ** 2 + (points[:, 1] - track.y_m) ** 2 > BODY_M**2
@@ -104,19 +108,38 @@ class Surroundings:
         inner, outer = math.ceil(NEAR_M / e.cell_m), math.ceil((NEAR_M + CAP_M) / e.cell_m)
         top, left = max(row - outer, 0), max(col - outer, 0)
         window = np.s_[top : row + outer + 1, left : col + outer + 1]
-        fresh = distances(self._blocked_in(window), e.cell_m, CAP_M)
+        fresh = self._distances(self._blocked_in(window), window)
         r0, c0 = max(row - inner, 0), max(col - inner, 0)
         r1, c1 = min(row + inner + 1, e.rows), min(col + inner + 1, e.cols)
         self._distance_m[r0:r1, c0:c1] = fresh[r0 - top : r1 - top, c0 - left : c1 - left]
 
     def refresh(self) -> Field:
         """Bring all distances up to date; [rows, cols] m."""
-        self._distance_m = distances(self._blocked_in(np.s_[:, :]), self._config.cell_m, CAP_M)
+        self._distance_m = self._distances(self._blocked_in(np.s_[:, :]), np.s_[:, :])
         return self._distance_m
+
+    def lasting_m(self) -> Field | None:
+        """[rows, cols] m without the people who walked a moment ago and pause; None when nobody does."""
+        pausing = self._pausing()
+        if not pausing:
+            return None
+        blocked = self._blocked_in(np.s_[:, :])
+        xs, ys = self.grid.extent.middles()
+        for track in pausing:
+            near = (xs[None, :] - track.x_m) ** 2 + (ys[:, None] - track.y_m) ** 2 < BODY_M**2
+            blocked[near] = self.grid.plan[near]
+        return self._distances(blocked, np.s_[:, :])
+
+    def _pausing(self) -> list[Track]:
+        return [t for t in self.people.tracks if not t.moving and t.time_s - t.walked_s < RESTLESS_S]
 
     def lately_m(self) -> Field:
         """[rows, cols] m from the plan and what was seen in the last seconds: older things may have walked away."""
-        return distances(self._blocked_in(np.s_[:, :], LATELY_SCANS), self._config.cell_m, CAP_M)
+        return self._distances(self._blocked_in(np.s_[:, :], LATELY_SCANS), np.s_[:, :])
+
+    def _distances(self, blocked: Cells, window: tuple[slice, slice]) -> Field:
+        """[rows, cols] m of a window: to its blocked cells and to the walls."""
+        return np.minimum(distances(blocked, self._config.cell_m, CAP_M), self.grid.wall_m[window])
 
     def _blocked_in(self, window: tuple[slice, slice], scans: int | None = None) -> Cells:
         blocked = self.grid.blocked_in(window, scans)
@@ -133,12 +156,13 @@ class Surroundings:
         return [track for track in self.people.tracks if track.moving or track.number == self.led_by]
 
     def movers(self) -> Array:
-        """[k, 4] x, y, vx, vy of who walks, and of who is followed."""
-        return np.array([[*t.position, *t.velocity] for t in self._walking()]).reshape(-1, 4)
+        """[k, 4] x, y, vx, vy of who walks or pauses, and of who is followed."""
+        people = [*self._walking(), *(t for t in self._pausing() if t.number != self.led_by)]
+        return np.array([[*t.position, *t.velocity] for t in people]).reshape(-1, 4)
 
-    def clearance_m(self) -> float:
-        """From the robot's outline to the nearest thing or person."""
-        ground, (x, y) = self.ground, self.pose[:2]
+    def clearance_m(self, pose: Array | None = None) -> float:
+        """From the robot's outline, here or at another `pose` [3], to the nearest thing or person."""
+        ground, (x, y) = self.ground, (self.pose if pose is None else pose)[:2]
         room_m = at(ground.distance_m, ground.x0_m, ground.y0_m, ground.cell_m, float(x), float(y))
         for mover in self.movers():
             apart_m = math.hypot(mover[0] - x, mover[1] - y) - self._config.person_radius_m
