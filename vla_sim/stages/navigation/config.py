@@ -17,7 +17,7 @@ class NavigationConfig:
     # the body
     radius_m: float = 0.30
     margin_m: float = 0.05  # beyond the radius, of a route: half a cell of the grid, and sway
-    tight_m: float = 0.015  # and where there is no way with that; nothing is tried out that comes nearer
+    tight_m: float = 0.03  # and where there is no way with that; nothing is tried out that comes nearer
     soft_m: float = 0.55  # of a thing's distance from the middle of the body; more is no better
     forward_m_s: float = 0.6
     back_m_s: float = 0.25

@@ -9,7 +9,7 @@ import numpy as np
 from vla_sim.errors import ConfigError, nearest
 from vla_sim.stages.navigation.approach import Docking, coasting, servo, table_outline
 from vla_sim.stages.navigation.config import NavigationConfig
-from vla_sim.stages.navigation.dwa import best_velocity, gait_of, is_free
+from vla_sim.stages.navigation.dwa import NOISE_M, Gait, allowed_speed, best_velocity, gait_of, is_free
 from vla_sim.stages.navigation.following import Follower
 from vla_sim.stages.navigation.guide import SPACING_M, Guide
 from vla_sim.stages.navigation.patience import Patience
@@ -28,6 +28,12 @@ BEARING_M = 0.5  # this far along the route it is looked where it goes
 FACED_RAD = 0.3  # turned enough to walk
 BACK_UP_M_S = 0.15
 TURN_ROOM_M, STEP_ASIDE_M = 0.04, 0.3  # round its outline for a turn on the spot; how far off a better place is sought
+STALLED_S = 2.0  # without coming nearer, and it threads its way
+THREAD_POINTS, THREAD_RAD, THREAD_M_S = 7, 0.12, 0.15
+THREAD_M, LEFT_M_S = 0.1, 0.02
+THREAD_ROOM_M = 0.29  # what its body with tucked arms and its sway take up
+YIELD_AFTER_S, YIELD_BACK_S, YIELD_S = 8.0, 2.0, 5.0
+FACE_M, YIELD_M, YIELD_RAD = 1.0, 1.3, 1.3  # so near somebody is faced, and so far one backs off
 SLOW_M_S = 0.1  # a robot that is no faster and finds no free way is blocked
 DOCK_START_M = 0.45  # in front of a docking pose
 DOCK_SLACK_M = 0.3
@@ -99,6 +105,7 @@ class Navigator:
         self._guide, self._patience = Guide(self.config), Patience(self.config)
         self._docking, self._engaged = Docking(self.config), False
         self._arrived, self._turning = False, False
+        self._yielded_s = -math.inf
         self._around.ignored = None
 
     @property
@@ -143,19 +150,61 @@ class Navigator:
             over = self._guide.hopeless or self._patience.is_over(time_s)
             back = not over and self._patience.steps_back(time_s)  # somebody may want to come through
             return self._back() if back else np.zeros(3), "no_way" if over else "blocked"
+        if self._yields(time_s):
+            back = self._back() if self._around.faces_somebody(YIELD_M, YIELD_RAD) else np.zeros(3)
+            if back.any() or time_s - self._yielded_s > YIELD_BACK_S:
+                return back, "blocked"
+            self._yielded_s = -math.inf
+        backs = self._patience.steps_back(time_s)
+        if self._patience.stalls_s(time_s) > STALLED_S and not backs:
+            threaded = self._thread()
+            if threaded is not None and not self._patience.is_over(time_s):
+                return threaded, "moving"
         target, free = self._along(min(max(SLOWEST_M_S, SLOWING_PER_S * left_m), fastest_m_s))
         if self._patience.is_over(time_s):
             return np.zeros(3), "no_way"
-        if self._patience.steps_back(time_s):
+        if backs:
             return self._back(), "blocked"
         slow = float(np.abs(self._stride.velocity[:2]).max()) < SLOW_M_S
         blocked = (not free and slow) or (self._patience.is_blocked(time_s) and not target.any())
         return target, "blocked" if blocked else "moving"
 
+    def _yields(self, time_s: float) -> bool:
+        """Whether it makes room for somebody: face to face both would wait, so it backs up, and lets him walk on."""
+        if time_s - self._yielded_s < YIELD_S:
+            return True
+        if self._patience.stalls_s(time_s) > YIELD_AFTER_S and self._around.faces_somebody(FACE_M, YIELD_RAD):
+            self._yielded_s = time_s
+            self._patience.bear(time_s)
+            return True
+        return False
+
+    def _thread(self) -> Array | None:
+        """[3] the way through a gap hardly wider than the body: turn to where it leads, then straight on, slowly."""
+        route = self._guide.route
+        point = route[min(THREAD_POINTS, len(route) - 1)]
+        place = seen_from(self._around.pose, np.append(point, 0.0))
+        bearing = math.atan2(place[1], place[0])
+        if abs(bearing) > THREAD_RAD:
+            return self._turn(bearing)
+        ahead, left, right = (self._room_at(*step) for step in ((THREAD_M, 0.0), (0.0, THREAD_M), (0.0, -THREAD_M)))
+        if ahead < min(THREAD_ROOM_M, self._room_at(0.0, 0.0) + 0.005) and abs(left - right) < 0.02:
+            return None
+        target = np.array([THREAD_M_S, float(np.clip(left - right, -0.1, 0.1)), 0.5 * bearing])
+        return target if self._may_go(target, THREAD_ROOM_M) else None
+
+    def _room_at(self, ahead_m: float, left_m: float) -> float:
+        """From a place beside the robot to the nearest thing, m."""
+        around = self._around
+        return around.clearance_m(compose(around.pose, np.array([ahead_m, left_m, 0.0]))) + self.config.radius_m
+
     def _back(self) -> Array:
-        """[3] backwards, if nothing is there."""
-        back = np.array([-BACK_UP_M_S, 0.0, 0.0])
-        return back if self._is_free(back) else np.zeros(3)
+        """[3] backwards, where nothing is."""
+        for turn_rad_s in (0.0, 0.25, -0.25):
+            back = np.array([-BACK_UP_M_S, 0.0, turn_rad_s])
+            if self._may_go(back):
+                return back
+        return np.zeros(3)
 
     def _along(self, fastest_m_s: float, person_m: float | None = None) -> tuple[Array, bool]:
         """[3] the velocity to aim at on the way, and whether there was a free one."""
@@ -194,11 +243,21 @@ class Navigator:
         rate = 1.2 * (angle_rad - self.config.lag_s * self._stride.velocity[2])
         return np.array([0.0, 0.0, float(np.clip(rate, -self.config.turn_rad_s, self.config.turn_rad_s))])
 
-    def _is_free(self, target: Array) -> bool:
-        """Whether a second of `target` [3] touches nothing."""
+    def _may_go(self, target: Array, keep_m: float | None = None) -> bool:
+        """Whether `target` [3] is free, and safety will let the robot walk so."""
+        around = self._around
+        speed_m_s = allowed_speed(*around.pose, *target, self._room_at(0.0, 0.0), around.ground, self._body(keep_m))
+        return speed_m_s > LEFT_M_S and self._is_free(target, keep_m)
+
+    def _is_free(self, target: Array, keep_m: float | None = None) -> bool:
+        """Whether a second of `target` [3] touches nothing, or comes no nearer to things than `keep_m`."""
         around, stride = self._around, self._stride
-        body = gait_of(self.config)._replace(horizon_s=1.0)
+        body = self._body(keep_m)
         return is_free(around.pose, stride.velocity, stride.command, target, around.ground, around.movers(), body)
+
+    def _body(self, keep_m: float | None) -> Gait:
+        body = gait_of(self.config)._replace(horizon_s=1.0)
+        return body if keep_m is None else body._replace(keep_m=keep_m, radius_m=keep_m - NOISE_M)
 
     # Walking up to a table
 

@@ -14,6 +14,7 @@ MOVED_M, TURNED_RAD = 0.06, 0.15  # less is standing still
 PROGRESS_M = 0.15  # of the way left
 DETOUR_M = 0.5  # so much longer is another route
 WAIT_S = 1.0  # of standing still before it is called blocked
+BORNE = 4  # times somebody who was given way to is no reason to give up
 BACK_AFTER_S, BACK_S, BACK_EVERY_S = 3.0, 2.5, 5.0
 
 
@@ -26,6 +27,7 @@ class Patience:
         self._anchor_s = self._progress_s = 0.0
         self._least_m = math.inf
         self._back_s = -math.inf
+        self._borne = 0
 
     def update(self, time_s: float, pose: Array, left_m: float) -> None:
         """The robot is at `pose` [3], with `left_m` to go; inf when there is no way at the moment."""
@@ -45,6 +47,15 @@ class Patience:
     def stands_s(self, time_s: float) -> float:
         """How long the robot has not moved."""
         return time_s - self._anchor_s
+
+    def stalls_s(self, time_s: float) -> float:
+        """How long it has come no nearer."""
+        return time_s - self._progress_s
+
+    def bear(self, time_s: float) -> None:
+        """Somebody was given way to: it begins anew, a few times."""
+        if self._borne < BORNE:
+            self._borne, self._progress_s = self._borne + 1, time_s
 
     def is_blocked(self, time_s: float) -> bool:
         """Whether it has stood for so long that it says so."""

@@ -12,7 +12,7 @@ from vla_sim.stages.navigation.dwa import Ground
 from vla_sim.stages.navigation.localise import Localiser
 from vla_sim.stages.navigation.moving import People, Track
 from vla_sim.stages.navigation.occupancy import CAP_M, OccupancyGrid, extent_of, inside
-from vla_sim.stages.planar import compose, moved, of_pose
+from vla_sim.stages.planar import compose, moved, of_pose, seen_from
 from vla_sim.types import Array, NavigationRequest, Scan, SiteMap
 
 NEAR_M = 2.6  # around the robot distances are up to date with every scan
@@ -159,6 +159,15 @@ class Surroundings:
         """[k, 4] x, y, vx, vy of who walks or pauses, and of who is followed."""
         people = [*self._walking(), *(t for t in self._pausing() if t.number != self.led_by)]
         return np.array([[*t.position, *t.velocity] for t in people]).reshape(-1, 4)
+
+    def faces_somebody(self, within_m: float, within_rad: float) -> bool:
+        """Whether somebody who has walked before stands or walks ahead of the robot."""
+        for track in self.people.tracks:
+            place = seen_from(self.pose, np.append(track.position, 0.0))
+            near = math.hypot(place[0], place[1]) < within_m
+            if track.walked_s > -math.inf and near and abs(math.atan2(place[1], place[0])) < within_rad:
+                return True
+        return False
 
     def clearance_m(self, pose: Array | None = None) -> float:
         """From the robot's outline, here or at another `pose` [3], to the nearest thing or person."""
