@@ -49,9 +49,11 @@ def test_an_empty_room_stays_empty() -> None:
 
 def test_walls_are_known_before_anything_is_seen() -> None:
     grid = empty_map()
+    _, ys = grid.extent.middles()
     row, col = grid.extent.cell(np.array([4.0, 0.0]))
-    assert grid.plan[row, col]
-    assert not grid.plan[grid.extent.cell(HERE)]
+    assert grid.wall_m[row, col] < grid.extent.cell_m
+    row, col = grid.extent.cell(np.array([4.0, 0.3]))
+    assert grid.wall_m[row, col] == pytest.approx(ys[row], abs=1e-5)  # exact, whatever the cells
 
 
 @pytest.mark.parametrize("top_m", [0.15, 0.45, 1.0, 1.9])

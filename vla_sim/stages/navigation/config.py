@@ -51,7 +51,7 @@ class NavigationConfig:
     dock_turn_rad_s: float = 0.3
     dock_m: float = 0.015
     dock_rad: float = math.radians(1.5)
-    patience_s: float = 20.0  # without progress, then there is no way
+    patience_s: float = 25.0  # without progress, then there is no way
     # people
     person_radius_m: float = 0.25
     follow_m: float = 1.2

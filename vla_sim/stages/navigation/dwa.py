@@ -264,6 +264,13 @@ def best_velocity(
     return Best(found, bool(free))
 
 
+def speed_left(pose: Array, target: Array, ground: Ground, gait: Gait) -> float:
+    """What safety would leave of a velocity [3] at `pose` [3], m/s."""
+    x, y, yaw = (float(value) for value in pose)
+    vx, vy, wz = (float(value) for value in target)
+    return float(allowed_speed(x, y, yaw, vx, vy, wz, _room(ground, x, y), ground, gait))
+
+
 def least_on(route: Array, ground: Ground, config: NavigationConfig) -> float:
     """How near the route [m, 2] comes to things, within what a body may and what it likes to, m."""
     room_m = [_room(ground, x, y) for x, y in route.tolist()]

@@ -127,7 +127,9 @@ class Guide:
         price = self._prices(around, distance_m)[cells[:, 1], cells[:, 0]]
         return (float(price.sum()) * SPACING_M + _turn_m(around.pose, route)) / extent.cell_m
 
-    def _search(self, around: Surroundings, distance_m: Field, goal: Array, slack_m: float) -> tuple[Array, float] | None:
+    def _search(
+        self, around: Surroundings, distance_m: Field, goal: Array, slack_m: float
+    ) -> tuple[Array, float] | None:
         """[m, 2] the cheapest route, and its price in cells; None when there is no way."""
         extent = around.grid.extent
         start, end = extent.cell(around.pose), extent.cell(goal)

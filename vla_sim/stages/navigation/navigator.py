@@ -9,7 +9,7 @@ import numpy as np
 from vla_sim.errors import ConfigError, nearest
 from vla_sim.stages.navigation.approach import Docking, coasting, servo, table_outline
 from vla_sim.stages.navigation.config import NavigationConfig
-from vla_sim.stages.navigation.dwa import NOISE_M, Gait, allowed_speed, best_velocity, gait_of, is_free
+from vla_sim.stages.navigation.dwa import NOISE_M, Gait, best_velocity, gait_of, is_free, speed_left
 from vla_sim.stages.navigation.following import Follower
 from vla_sim.stages.navigation.guide import SPACING_M, Guide
 from vla_sim.stages.navigation.patience import Patience
@@ -30,7 +30,7 @@ BACK_UP_M_S = 0.15
 TURN_ROOM_M, STEP_ASIDE_M = 0.04, 0.3  # round its outline for a turn on the spot; how far off a better place is sought
 STALLED_S = 2.0  # without coming nearer, and it threads its way
 THREAD_POINTS, THREAD_RAD, THREAD_M_S = 7, 0.12, 0.15
-THREAD_M, LEFT_M_S = 0.1, 0.02
+THREAD_M, LEFT_M_S, GAP_M = 0.1, 0.02, 0.12
 THREAD_ROOM_M = 0.29  # what its body with tucked arms and its sway take up
 YIELD_AFTER_S, YIELD_BACK_S, YIELD_S = 8.0, 2.0, 5.0
 FACE_M, YIELD_M, YIELD_RAD = 1.0, 1.3, 1.3  # so near somebody is faced, and so far one backs off
@@ -151,19 +151,19 @@ class Navigator:
             back = not over and self._patience.steps_back(time_s)  # somebody may want to come through
             return self._back() if back else np.zeros(3), "no_way" if over else "blocked"
         if self._yields(time_s):
-            back = self._back() if self._around.faces_somebody(YIELD_M, YIELD_RAD) else np.zeros(3)
-            if back.any() or time_s - self._yielded_s > YIELD_BACK_S:
-                return back, "blocked"
+            away = self._back() if self._around.faces_somebody(YIELD_M, YIELD_RAD) else np.zeros(3)
+            if away.any() or time_s - self._yielded_s > YIELD_BACK_S:
+                return away, "blocked"
             self._yielded_s = -math.inf
-        backs = self._patience.steps_back(time_s)
-        if self._patience.stalls_s(time_s) > STALLED_S and not backs:
+        steps_back = self._patience.steps_back(time_s)
+        if self._patience.stalls_s(time_s) > STALLED_S and not steps_back:
             threaded = self._thread()
             if threaded is not None and not self._patience.is_over(time_s):
                 return threaded, "moving"
         target, free = self._along(min(max(SLOWEST_M_S, SLOWING_PER_S * left_m), fastest_m_s))
         if self._patience.is_over(time_s):
             return np.zeros(3), "no_way"
-        if backs:
+        if steps_back:
             return self._back(), "blocked"
         slow = float(np.abs(self._stride.velocity[:2]).max()) < SLOW_M_S
         blocked = (not free and slow) or (self._patience.is_blocked(time_s) and not target.any())
@@ -180,7 +180,12 @@ class Navigator:
         return False
 
     def _thread(self) -> Array | None:
-        """[3] the way through a gap hardly wider than the body: turn to where it leads, then straight on, slowly."""
+        """[3] the way through a gap hardly wider than the body: turn to where it leads, then straight on, slowly.
+
+        None where there is room, and where somebody is near: people are waited for.
+        """
+        if self._around.clearance_m() > GAP_M or self._around.faces_somebody(2.0 * FACE_M, math.pi):
+            return None
         route = self._guide.route
         point = route[min(THREAD_POINTS, len(route) - 1)]
         place = seen_from(self._around.pose, np.append(point, 0.0))
@@ -246,7 +251,7 @@ class Navigator:
     def _may_go(self, target: Array, keep_m: float | None = None) -> bool:
         """Whether `target` [3] is free, and safety will let the robot walk so."""
         around = self._around
-        speed_m_s = allowed_speed(*around.pose, *target, self._room_at(0.0, 0.0), around.ground, self._body(keep_m))
+        speed_m_s = speed_left(around.pose, target, around.ground, self._body(keep_m))
         return speed_m_s > LEFT_M_S and self._is_free(target, keep_m)
 
     def _is_free(self, target: Array, keep_m: float | None = None) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vla_sim.stages.navigation.config import NavigationConfig
-from vla_sim.stages.navigation.distance import Cells, Field, distances
+from vla_sim.stages.navigation.distance import Cells, Field
 from vla_sim.types import Array, Region, SiteMap, Surface
 
 HIT, MISS = 1.2, 0.35  # log-odds of one scan
