@@ -20,7 +20,7 @@ from vla_sim.stack import AgentConfig, Stack
 from vla_sim.stages import anchoring, places, planar
 from vla_sim.stages.intent import says_stop
 from vla_sim.stages.lidar import ScanWindow, levelled, without
-from vla_sim.stages.safety import Surroundings
+from vla_sim.stages.safety import EmergencyStop, Surroundings
 from vla_sim.stages.skills import Tick
 from vla_sim.stages.tracking import Estimate, ObjectTracker
 from vla_sim.types import (
@@ -88,6 +88,7 @@ class Agent:
         self._newest: Detections | None = None
         self._planned = False
         self._stopped_s: float | None = None  # since when it has been told to stop
+        self.emergency_stop = EmergencyStop()
         self._grasp_asked: GraspRequest | None = None
         self._site: SiteMap | None = None
         self._scans = ScanWindow()
@@ -115,6 +116,7 @@ class Agent:
         anything else takes the place of the task if it can be done, and is refused and counted if it cannot."""
         if says_stop(text):
             self._stopped_s = now_s if self._stopped_s is None else self._stopped_s
+            self.emergency_stop.latch(f"heard {text!r}")
             self.stack.motion.walk.stop()
             return
         self._instruct(text, self._note_refusal)
@@ -328,7 +330,7 @@ class Agent:
             site=self._site,
             pose_odom_in_site=walk.odom_in_site,
             docking=walk.docking,
-            stop_latched=self._stopped_s is not None,
+            stop_latched=self.emergency_stop.latched,
         )
 
     def _people(self) -> Array:

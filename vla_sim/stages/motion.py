@@ -9,7 +9,7 @@ import numpy as np
 from vla_sim.catalogue import SHAPES
 from vla_sim.spec import RobotSpec
 from vla_sim.stages import mission
-from vla_sim.stages.going import Follow, LegSkill
+from vla_sim.stages.going import LegSkill
 from vla_sim.stages.pick import Pick
 from vla_sim.stages.place import Place
 from vla_sim.stages.skills import Arms, MotionConfig, Outcome, Skill, Tick
@@ -169,11 +169,6 @@ class Motion:
     def walking(self) -> bool:
         """Whether the current skill uses the legs."""
         return isinstance(self._skill, LegSkill)
-
-    @property
-    def endless(self) -> bool:
-        """Whether the current skill goes on until somebody ends it."""
-        return isinstance(self._skill, Follow)
 
 
 def _inside(target: Estimate, tray: Estimate) -> bool:
