@@ -28,7 +28,7 @@ def segment_distance(p: Array, q: Array, r: Array, s: Array) -> float:
     a = b = 0.0
     if uu > 0.0:
         across = uu * vv - uv * uv
-        a = min(1.0, max(0.0, (uv * vw - uw * vv) / across)) if across > 1e-12 * uu * vv else 0.0
+        a = min(1.0, max(0.0, (uv * vw - uw * vv) / across)) if across > 1e-15 * uu * vv else 0.0
     if vv > 0.0:
         b = (uv * a + vw) / vv
         if b < 0.0 or b > 1.0:
