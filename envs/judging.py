@@ -19,8 +19,10 @@ def rests_in_tray(world: World, body: int, tray: Array) -> bool:
     shape = SHAPES["tray"]
     inside = abs(local[0]) < shape.width_m / 2 and abs(local[1]) < shape.depth_m / 2
     low = -shape.height_m / 2 < local[2] < ABOVE_TRAY_M - shape.height_m / 2
+    if not (inside and low):
+        return False
     slow = float(np.linalg.norm(world.velocity(body))) < SETTLED_M_S
-    return bool(inside and low and slow and not world.held(body))
+    return slow and not world.held(body)
 
 
 def foot_height_m(world: World, body: int, shape_name: str) -> float:

@@ -1,4 +1,4 @@
-"""People: bodies that walk a route at their own pace, and wait when the robot is in their way."""
+"""People: bodies that walk a route at their own pace; when the robot is in their way they wait, then go another."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pybullet as p
 
+from envs import courtesy
 from envs.bodies import Part, tray_boxes
 from envs.furniture import Block, collision_shape
 from envs.scene_file import PersonPlace
@@ -22,6 +23,9 @@ FOLLOW_PER_S, TURN_PER_S, TURN_MAX_RAD_S = 3.0, 4.0, 2.5
 CORRECTION_MAX_M_S = 0.3
 STRIDE_M, SWING_RAD = 0.75, 0.38
 IN_THE_WAY_M, AHEAD_RAD = 0.75, 1.0
+BRUSH_M = 0.58  # who would pass this near to the robot's middle would touch it
+WAIT_S, AGAIN_S = 3.0, 1.0  # for the robot to go on, before another way is looked for, and how often it is
+LET_BY_S = 4.0  # who went back stays there for so long
 ACCELERATION_M_S2 = 0.6
 SLIDE_X, SLIDE_Y, TORSO, LEFT_LEG, RIGHT_LEG = range(5)
 
@@ -53,19 +57,39 @@ class Route:
         """Position [2] m, velocity [2] m/s and heading rad after `time_s` on the way."""
         if not self._legs:
             return self._points[0], np.zeros(2), self._yaw
-        time_s = time_s % self.duration_s if self._loop else min(time_s, self.duration_s)
-        current = self._legs[0]
-        for leg in self._legs:
-            if time_s < leg[0]:
-                break
-            current = leg
-        begin, end, start, direction, length = current
-        if current is self._legs[0] and time_s < begin:
+        time_s = self._in_turn(time_s)
+        current = self._leg_at(time_s)
+        begin, end, start, direction, length = self._legs[current]
+        if current == 0 and time_s < begin:
             return start, np.zeros(2), self._yaw if not self._loop else _heading(direction)
         along, speed = _progress(time_s - begin, length, self._speed)
         if time_s >= end:
             along, speed = length, 0.0
         return start + along * direction, speed * direction, _heading(direction)
+
+    def _in_turn(self, time_s: float) -> float:
+        return time_s % self.duration_s if self._loop else min(time_s, self.duration_s)
+
+    def _leg_at(self, time_s: float) -> int:
+        return max((i for i, leg in enumerate(self._legs) if time_s >= leg[0]), default=0)
+
+    def leg(self, time_s: float) -> tuple[Array, float]:
+        """[2] where the leg of that time ends, and the time when it does."""
+        time_s, turn_s = self._in_turn(time_s), time_s - self._in_turn(time_s)
+        _, end_s, start, direction, length = self._legs[self._leg_at(time_s)]
+        return start + length * direction, turn_s + end_s
+
+    def before(self, time_s: float) -> list[tuple[Array, float]]:
+        """[2] where the leg of that time begins, and when the way goes on from there; then the same of the leg before.
+
+        Empty for somebody who only stands.
+        """
+        time_s, turn_s = self._in_turn(time_s), time_s - self._in_turn(time_s)
+        current = self._leg_at(time_s) if self._legs else -1
+        found = [(leg[2], turn_s + leg[0]) for leg in self._legs[max(current - 1, 0) : current + 1]]
+        if current == 0 and self._loop:
+            found.insert(0, (self._legs[-1][2], turn_s + self._legs[-1][0] - self.duration_s))
+        return found[::-1]
 
     @property
     def goal(self) -> Array:
@@ -100,7 +124,8 @@ def _progress(time_s: float, length_m: float, speed_m_s: float) -> tuple[float, 
 class Person:
     """One person in a PyBullet client. Motors of limited force slide and turn the body: its contacts are real.
 
-    `drive` is called once a control period.
+    `drive` is called once a control period. One who has waited a while for the robot walks round it where he sees room
+    enough, goes back to where he came from, or steps aside, and lets it by.
     """
 
     def __init__(self, client: int, place: PersonPlace) -> None:
@@ -109,7 +134,9 @@ class Person:
         self.blocks = _blocks(place)
         self.id = self._build(client)
         self.walked_s = 0.0
-        self._stepped_m = 0.0
+        self._detour: Route | None = None  # walked instead of the route, which goes on at `_resumes_s`
+        self._detoured_s = self._detour_ends_s = self._resumes_s = 0.0
+        self._waited_s = self._stepped_m = 0.0
         position, _, yaw = self.route.at(0.0)
         for joint, value in ((SLIDE_X, position[0]), (SLIDE_Y, position[1]), (TORSO, yaw)):
             p.resetJointState(self.id, joint, float(value), 0.0, **self.on)
@@ -142,22 +169,64 @@ class Person:
         ]
 
     def drive(self, period_s: float, robot_xy: Array) -> None:
-        """Set the motors for the next control period; stands while the robot is right ahead."""
-        position, velocity, heading = self.route.at(self.walked_s)
+        """Set the motors for the next control period; stands while the robot is right ahead, but not for ever."""
+        walk, time_s = (self.route, self.walked_s) if self._detour is None else (self._detour, self._detoured_s)
+        position, velocity, heading = walk.at(time_s)
         here = self.pose()
-        way = robot_xy - here[:2]
-        distance = float(np.hypot(way[0], way[1]))
-        ahead = distance < IN_THE_WAY_M and abs(_wrap(math.atan2(way[1], way[0]) - heading)) < AHEAD_RAD
-        if ahead and float(np.hypot(velocity[0], velocity[1])) > 0.0:
+        if velocity.any() and _is_ahead(here, heading, robot_xy):
             velocity = np.zeros(2)
+            self._waited_s += period_s
+            if self._waited_s >= WAIT_S:
+                self._waited_s = WAIT_S - AGAIN_S
+                self._turn_aside(here[:2], robot_xy)
         else:
-            self.walked_s += period_s
+            self._waited_s = max(self._waited_s - period_s, 0.0)
+            self._go_on(period_s)
         off = FOLLOW_PER_S * (position - here[:2])
         off *= min(1.0, CORRECTION_MAX_M_S / max(float(np.hypot(off[0], off[1])), 1e-9))
         turn = min(max(TURN_PER_S * _wrap(heading - here[2]), -TURN_MAX_RAD_S), TURN_MAX_RAD_S)
         speed = float(np.hypot(velocity[0], velocity[1]))
         self._stepped_m += speed * period_s
         self._motors(velocity + off, turn, SWING_RAD * min(1.0, speed / 0.4))
+
+    def _go_on(self, period_s: float) -> None:
+        if self._detour is None:
+            self.walked_s += period_s
+            return
+        self._detoured_s += period_s
+        if self._detoured_s >= self._detour_ends_s:
+            self._detour, self.walked_s = None, self._resumes_s
+
+    def _turn_aside(self, here: Array, robot_xy: Array) -> None:
+        """Take a way round the robot to where the leg ends, else back to where it began, else a step aside.
+
+        With none of them free, he waits on.
+        """
+
+        def is_free(a: Array, b: Array) -> bool:
+            return courtesy.sees_free(self.on["physicsClientId"], self.id, a, b)
+
+        goal, ends_s = self.route.leg(self.walked_s)
+        way = courtesy.way_round(here, goal, robot_xy, is_free)
+        if way:
+            self._walk_instead(way, ends_s)
+            return
+        behind = self.route.before(self.walked_s)
+        way = courtesy.way_back(here, [place for place, _ in behind], robot_xy, is_free)
+        if way:
+            begins_s = next((time_s for place, time_s in behind if place is way[-1]), self.walked_s)
+            self._walk_instead(way, begins_s, stay_s=LET_BY_S)
+            return
+        way = courtesy.way_aside(here, robot_xy, is_free)
+        if way and self._detour is None:
+            self._walk_instead(way, self.walked_s, pause_s=LET_BY_S)
+
+    def _walk_instead(self, way: list[Array], resumes_s: float, pause_s: float = 0.0, stay_s: float = 0.0) -> None:
+        """Leave the route for `way` [2], with pauses at its corners and a stay at its end."""
+        points = tuple((float(x), float(y)) for x, y in way)
+        self._detour = Route(PersonPlace(points, speed_m_s=self.place.speed_m_s, pause_s=pause_s, loop=False))
+        self._detoured_s, self._detour_ends_s = pause_s, self._detour.duration_s - pause_s + stay_s
+        self._resumes_s = resumes_s
 
     def _motors(self, velocity: Array, turn_rad_s: float, swing_rad: float) -> None:
         for joint, rate, force in (
@@ -227,6 +296,14 @@ def _tray(colour: str) -> list[Block]:
         Block("box", (b.centre[0] + TRAY_AHEAD_M, b.centre[1], b.centre[2] + foot), b.half, COLOURS[colour].rgb)
         for b in tray_boxes(shape)
     ]
+
+
+def _is_ahead(here: Array, heading_rad: float, robot_xy: Array) -> bool:
+    """Whether the robot is in the way of one who walks from `here` [>= 2]."""
+    dx, dy = float(robot_xy[0] - here[0]), float(robot_xy[1] - here[1])
+    distance, bearing = math.hypot(dx, dy), abs(_wrap(math.atan2(dy, dx) - heading_rad))
+    brushes = bearing < math.pi / 2 and distance * math.sin(bearing) < BRUSH_M
+    return distance < IN_THE_WAY_M and (bearing < AHEAD_RAD or brushes)
 
 
 def _wrap(angle_rad: float) -> float:

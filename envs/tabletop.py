@@ -55,13 +55,12 @@ class TabletopEnv(TargetEnv):
     @property
     def zone(self) -> ReachZone:
         """What the robot reaches, at the height of this table."""
-        zone = self.kind.reach_zone()
-        return replace(zone, table_top_m=self.table.height_m or zone.table_top_m)
+        return replace(self.kind.reach_zone(), table_top_m=self.table_top_m)
 
     @property
     def table_top_m(self) -> float:
         """Height of the table."""
-        return self.zone.table_top_m
+        return self.table.height_m or self.kind.reach_zone().table_top_m
 
     def draw(self, rng: np.random.Generator) -> Layout:
         """A layout before the table, and the robot's start there."""

@@ -77,7 +77,6 @@ class Stance:
     base_velocity: Array = field(default_factory=lambda: np.zeros(3))
     standing: bool = True
     support_margin_m: float | None = None
-    fallen: bool = False
 
 
 class Legs(Protocol):
@@ -98,6 +97,10 @@ class Legs(Protocol):
 
     def stance(self) -> Stance:
         """What they know now."""
+
+    @property
+    def fallen(self) -> bool:
+        """Whether they have lost the body."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,7 @@ class Articulated:
         self.start = start
         self.commanded_rad = self.design.ready_rad.copy()
         self._grips = np.ones(len(self.spec.hands))
+        self._aim_fingers()
         self._held = Command(self.commanded_rad[self._upper].copy(), self._grips.copy())
         self._late: deque[list[float]] = deque()
         self.legs.reset(self, start)
@@ -185,12 +189,12 @@ class Articulated:
 
     def targets(self) -> list[float]:
         """Position of each motor that the command in force asks for: the joints (rad), then the fingers."""
-        fingers = [
-            float(x)
-            for hand, grip in zip(self.spec.hands, self._grips, strict=True)
-            for x in self.design.hand.positions(hand, float(grip))
-        ]
-        return [*self.commanded_rad.tolist(), *fingers]
+        return [*self.commanded_rad.tolist(), *self._finger_targets]
+
+    def _aim_fingers(self) -> None:
+        positions = self.design.hand.positions
+        grips = zip(self.spec.hands, self._grips.tolist(), strict=True)
+        self._finger_targets = [x for hand, grip in grips for x in positions(hand, grip).tolist()]
 
     def apply(self, command: Command) -> Command:
         """Take up a command for one control period; returns the command in force (the held one in HOLD mode)."""
@@ -203,6 +207,7 @@ class Articulated:
             self._held = command
         self.commanded_rad[self._upper] = self._held.joints_rad
         self._grips = np.asarray(self._held.grips)
+        self._aim_fingers()
         velocity = np.zeros(3) if hold else command.base_velocity
         self.legs.command(self, velocity, hold)
         if not self.legs.drives:
@@ -307,7 +312,10 @@ class Articulated:
     @property
     def fallen(self) -> bool:
         """Whether the root has come down."""
-        return bool(self.root_in_world()[0][2] < self.design.fallen_root_m) or self.legs.stance().fallen
+        position, quat = p.getBasePositionAndOrientation(self.id, **self.on)
+        x, y, z = p.getMatrixFromQuaternion(quat)[6:]  # its last row: this is asked in every control period
+        height_m = position[2] - (x * self.root_offset[0] + y * self.root_offset[1] + z * self.root_offset[2])
+        return bool(height_m < self.design.fallen_root_m) or self.legs.fallen
 
 
 FINGER_GAIN = 0.12

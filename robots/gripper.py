@@ -43,7 +43,7 @@ class ParallelGripper:
         return np.full(2, self.travel_closed + grip * (self.travel_open - self.travel_closed))
 
     def grip(self, hand: str, positions: Array) -> float:
-        return float((positions.mean() - self.travel_closed) / (self.travel_open - self.travel_closed))
+        return float((sum(positions) / len(positions) - self.travel_closed) / (self.travel_open - self.travel_closed))
 
     def links(self, hand: str) -> Hand:
         return Hand(f"{hand}_palm", (f"{hand}_finger_a", f"{hand}_finger_b"))

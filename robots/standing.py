@@ -55,3 +55,8 @@ class StandingLegs:
     def stance(self) -> Stance:
         """Always on both feet, where it began."""
         return Stance(heading_in_odom=self._heading)
+
+    @property
+    def fallen(self) -> bool:
+        """Never by their own account."""
+        return False

@@ -114,6 +114,16 @@ def test_a_tick_is_within_half_a_nanosecond_of_its_time_and_periods_differ_by_on
     assert abs(first - second) <= 1
 
 
+@given(st.one_of(rates, st.just(4e5), st.just(8e5)), st.integers(0, 10**8))
+def test_a_tick_is_its_exact_time_rounded_halves_to_even(rate_hz: float, tick: int) -> None:
+    assert tick_ns(tick, rate_hz) == round(Fraction(tick * NS) / exact_rate(rate_hz))
+
+
+def test_halves_go_both_ways() -> None:
+    assert [tick_ns(tick, 256e3) for tick in (1, 2, 3)] == [3906, 7812, 11719]  # 3906.25, 7812.5, 11718.75
+    assert tick_ns(6, 256e3) == 23438  # 23437.5
+
+
 @given(st.integers(0, 10**6))
 def test_rates_of_whole_periods_tick_as_they_always_did(tick: int) -> None:
     assert tick_ns(tick, 100.0) == tick * 10_000_000

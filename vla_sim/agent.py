@@ -83,6 +83,8 @@ class Agent:
         self.verdict: Verdict | None = None  # set when the agent itself is at its end
         self.first_action_s: float | None = None
         self.reactions_s: list[float] = []  # image to first command that used it
+        self._upper = spec.upper_index
+        self._lowest_rad, self._highest_rad = spec.lower_rad - VIOLATION_RAD, spec.upper_rad + VIOLATION_RAD
         self._trackers: dict[str, ObjectTracker] = {}
         self._recent: deque[Detections] = deque(maxlen=config.frame_buffer)
         self._newest: Detections | None = None
@@ -105,7 +107,7 @@ class Agent:
         self.stack.motion.reset(state, site)
         if self.stack.navigation is not None:
             self.stack.navigation.reset(site or SiteMap())
-        upper = state.commanded_rad[self.spec.upper_index]
+        upper = state.commanded_rad[self._upper]
         self._previous = Command(upper, np.ones(len(self.spec.hands)))
         self._still = upper.copy()
         self._state = state
@@ -295,8 +297,7 @@ class Agent:
             command, phase = Command(self._previous.joints_rad, self._previous.grips, mode=Mode.HOLD), held
         else:
             motion = self.stack.motion
-            others = () if self._newest is None else anchoring.detections_in_base(self._newest, here).items
-            motion.tick(Tick(now_s, state, estimates, others))
+            motion.tick(Tick(now_s, state, estimates, self._newest))
             self._plan_grasp()
             self._navigate(now_s, state)
             if motion.outcome is not None and not motion.outcome.success:
@@ -347,9 +348,8 @@ class Agent:
 
     def _beyond_limits(self, state: RobotState) -> bool:
         """Whether a measured joint is where safety would never have sent it."""
-        upper = state.joints_rad[self.spec.upper_index]
-        low, high = self.spec.lower_rad - VIOLATION_RAD, self.spec.upper_rad + VIOLATION_RAD
-        return not bool(np.all((upper >= low) & (upper <= high)))
+        upper = state.joints_rad[self._upper]
+        return not bool(((upper >= self._lowest_rad) & (upper <= self._highest_rad)).all())
 
     def _why_hold(self, estimates: dict[str, Estimate | None], now_s: float) -> str:
         """Name of the phase in which there is nothing to act on; empty when there is."""

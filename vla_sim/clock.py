@@ -36,7 +36,9 @@ def exact_rate(rate_hz: float) -> Fraction:
 
 def tick_ns(tick: int, rate_hz: float) -> int:
     """When a tick of a rate happens, to the nearest nanosecond. Counted from tick 0, so that no error adds up."""
-    return round(Fraction(tick * NS) / exact_rate(rate_hz))
+    rate = exact_rate(rate_hz)
+    whole, rest = divmod(tick * NS * rate.denominator, rate.numerator)
+    return whole + (2 * rest + whole % 2 > rate.numerator)  # as `round`: halves to the even number
 
 
 def ticks_between(slow_hz: float, fast_hz: float) -> int:

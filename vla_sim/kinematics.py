@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pinocchio as pin
+from numba import njit
 
 from vla_sim.types import Array
 
@@ -45,20 +47,8 @@ class BodyModel:
         self._place_base()
 
     def _place_base(self) -> None:
-        left, right = (self.data.oMf[foot] for foot in self._feet)
-        up = left.rotation[:, 2] + right.rotation[:, 2]
-        up /= np.sqrt(up @ up)
-        ahead = left.rotation[:, 0] + right.rotation[:, 0]
-        ahead -= up * (ahead @ up)
-        ahead /= np.sqrt(ahead @ ahead)
-        rotation = np.empty((3, 3))
-        rotation[:, 0], rotation[:, 2] = ahead, up
-        # Written out: `np.cross` costs more than everything else in here.
-        rotation[0, 1] = up[1] * ahead[2] - up[2] * ahead[1]
-        rotation[1, 1] = up[2] * ahead[0] - up[0] * ahead[2]
-        rotation[2, 1] = up[0] * ahead[1] - up[1] * ahead[0]
-        origin = 0.5 * (left.translation + right.translation) - self._sole_m * up
-        self.pose_base_in_root = pin.SE3(rotation, origin)
+        left, right = (self.data.oMf[foot].homogeneous for foot in self._feet)
+        self.pose_base_in_root = pin.SE3(pose_between_feet(left, right, self._sole_m))
         self._root_in_base = self.pose_base_in_root.inverse()
 
     def pose_link_in_base(self, frame: int) -> pin.SE3:
@@ -76,3 +66,23 @@ class BodyModel:
         pin.updateFramePlacements(self.model, self.data)
         self._place_base()
         return self._root_in_base.act(com_in_root)
+
+
+@njit(cache=True, error_model="numpy")
+def pose_between_feet(left: Array, right: Array, sole_m: float) -> Array:
+    """[4, 4] of the point on the floor between two feet [4, 4], `sole_m` below them along the mean of their z axes.
+
+    x is the mean of their x axes, made square to z. All in the same frame; no number where the feet are opposed.
+    """
+    up = left[:3, 2] + right[:3, 2]
+    up /= math.sqrt(up[0] * up[0] + up[1] * up[1] + up[2] * up[2])
+    ahead = left[:3, 0] + right[:3, 0]
+    ahead -= up * (ahead[0] * up[0] + ahead[1] * up[1] + ahead[2] * up[2])
+    ahead /= math.sqrt(ahead[0] * ahead[0] + ahead[1] * ahead[1] + ahead[2] * ahead[2])
+    pose = np.eye(4)
+    pose[:3, 0], pose[:3, 2] = ahead, up
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        pose[i, 1] = up[j] * ahead[k] - up[k] * ahead[j]
+        pose[i, 3] = 0.5 * (left[i, 3] + right[i, 3]) - sole_m * up[i]
+    return pose

@@ -213,20 +213,30 @@ def halt(seed: int, settings: Row) -> Row:
     friction, begin = friction_of(random), 5.0 + float(random.uniform(0, 0.8))
     world = _world(Ground(friction), seed, settings)
     places: list[tuple[float, float, float]] = []
+    feet: list[Any] = []
 
     def watch(t: float) -> None:
         if t >= begin - 0.4:
             places.append((t, *world.true_pose()[:2]))
+            feet.append(world.true_feet())
 
     row = walk(world, begin + 4.0, lambda t: (0.5, 0.0, 0.0) if t >= 0.3 else STILL, None, begin, watch).row()
     world.close()
-    at, window = np.array(places), 25
-    pace = np.hypot(*(at[window:, 1:] - at[:-window, 1:]).T) / (window * Walker.period_s)
-    moving = at[window:, 0][pace >= 0.05]
-    took = float(moving[-1] - begin) if len(moving) else 0.0
+    at, stood = np.array(places), np.array(feet)
     before = float(np.hypot(*(at[100, 1:] - at[0, 1:])) / 0.4)
-    return {"seed": seed, "friction": friction, **row, "from_m_s": round(before, 3), "rest_after_s": round(took, 3),
-            "ok": not row["fell"] and took < 1.0}  # fmt: skip
+    planted = _rest_after(at[:, 0], stood.reshape(len(stood), 2, 3), 0.05, begin)
+    slow, still = (_rest_after(at[:, 0], at[:, None, 1:], m_s, begin) for m_s in (0.1, 0.05))
+    return {"seed": seed, "friction": friction, **row, "from_m_s": round(before, 3), "feet_rest_after_s": planted,
+            "slow_after_s": slow, "rest_after_s": still,
+            "ok": not row["fell"] and planted < 1.0 and slow < 1.0}  # fmt: skip
+
+
+def _rest_after(times_s: Any, points: Any, m_s: float, begin_s: float) -> float:
+    """When every point [t, k, 2 or 3] has come to move less than `m_s` over a tenth of a second, for good."""
+    window = round(0.1 / Walker.period_s)
+    pace = np.linalg.norm(points[window:] - points[:-window], axis=2).max(axis=1) / (window * Walker.period_s)
+    moving = times_s[window:][pace >= m_s]
+    return round(float(moving[-1] - begin_s), 3) if len(moving) else 0.0
 
 
 def reach(seed: int, settings: Row) -> Row:

@@ -70,7 +70,12 @@ class WalkingLegs:
         vx, vy, _ = walker.velocity_of_pelvis
         velocity = np.array([vx, vy, walker.yaw_rate])
         planted = walker.phase in ("stand", "balance")
-        return Stance(walker.pose_pelvis_in_odom, heading, velocity, planted, walker.support_margin_m, walker.fallen)
+        return Stance(walker.pose_pelvis_in_odom, heading, velocity, planted, walker.support_margin_m)
+
+    @property
+    def fallen(self) -> bool:
+        """Whether the walker has given up."""
+        return self.walker.fallen
 
 
 def _rotation(quat_xyzw: Array) -> Array:

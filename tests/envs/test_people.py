@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from envs.courtesy import PASSING_M, RETREAT_M
 from envs.people import HEIGHT_M, IN_THE_WAY_M, TRAY_HEIGHT_M, Person, Route
 from envs.scene_file import PersonPlace
 from vla_sim.types import Array
@@ -86,13 +87,78 @@ def test_what_stands_in_the_way_is_pushed_along_at_walking_speed(client: int) ->
 def test_a_person_waits_for_a_robot_ahead_and_goes_on_when_it_has_gone(client: int) -> None:
     person = Person(client, PersonPlace(((0.0, 0.0), (3.0, 0.0)), speed_m_s=0.4, pause_s=0.0, loop=False))
     robot = np.array([1.5, 0.0])
-    walk(person, 6.0, robot)
+    walk(person, 4.5, robot)
     waited = person.pose()[0]
     assert 1.5 - waited == pytest.approx(IN_THE_WAY_M, abs=0.1)
     assert abs(person.velocity()[0]) < 0.01
     walk(person, 6.0)
     assert person.pose()[0] > waited + 1.0
     assert person.pose()[:2] == pytest.approx(person.route.at(person.walked_s)[0], abs=0.02)
+
+
+def test_a_person_does_not_brush_past_a_robot_at_his_side(client: int) -> None:
+    person = Person(client, PersonPlace(((0.0, 0.0), (3.0, 0.0)), speed_m_s=0.4, pause_s=0.0, loop=False))
+    walk(person, 2.5, np.array([0.15, 0.5]))
+    assert person.pose()[0] < 0.05
+
+
+def wall(client: int, x: float, y: float, half_x: float, half_y: float) -> None:
+    shape = p.createCollisionShape(p.GEOM_BOX, halfExtents=[half_x, half_y, 1.0], physicsClientId=client)
+    p.createMultiBody(0, shape, -1, [x, y, 1.0], physicsClientId=client)
+
+
+def way_of(person: Person, seconds: float, robot: Array) -> Array:
+    """[n, 2] where the person was, ten times a second."""
+    places = []
+    for _ in range(round(seconds * 10)):
+        walk(person, 0.1, robot)
+        places.append(person.pose()[:2])
+    return np.array(places)
+
+
+def test_a_person_walks_round_a_robot_that_stays_on_the_free_side(client: int) -> None:
+    wall(client, 1.5, 0.6, 2.0, 0.05)
+    person = Person(client, PersonPlace(((0.0, 0.0), (3.0, 0.0)), speed_m_s=0.4, pause_s=0.0, loop=False))
+    robot = np.array([1.5, 0.0])
+    way = way_of(person, 20.0, robot)
+    assert person.arrived
+    assert way[-1] == pytest.approx((3.0, 0.0), abs=0.02)
+    assert np.hypot(*(way - robot).T).min() > PASSING_M - 0.03
+    assert way[:, 1].max() < 0.05  # the wall is on the left
+
+
+def test_in_a_passage_a_person_goes_back_lets_the_robot_by_and_comes_again(client: int) -> None:
+    for side in (0.6, -0.6):
+        wall(client, 2.0, side, 1.2, 0.05)
+    person = Person(client, PersonPlace(((0.0, 0.0), (4.0, 0.0)), speed_m_s=0.4, pause_s=0.0, loop=False))
+    robot = np.array([2.4, 0.0])
+    way = way_of(person, 13.0, robot)
+    assert way[:, 0].max() == pytest.approx(2.4 - IN_THE_WAY_M, abs=0.1)
+    assert way[-1] == pytest.approx((0.0, 0.0), abs=0.05)
+    assert np.abs(way[:, 1]).max() < 0.05
+    walk(person, 18.0)
+    assert person.arrived
+    assert person.pose()[:2] == pytest.approx((4.0, 0.0), abs=0.02)
+
+
+def test_who_can_go_neither_round_nor_back_steps_aside_and_comes_again(client: int) -> None:
+    for side in (0.6, -0.6):
+        wall(client, 1.5, side, 1.2, 0.05)
+    person = Person(client, PersonPlace(((0.0, 0.0), (3.0, 0.0)), speed_m_s=0.4, pause_s=0.0, loop=False))
+    robot = np.array([0.7, 0.0])
+    way = way_of(person, 9.0, robot)
+    assert way[-1] == pytest.approx((-RETREAT_M, 0.0), abs=0.05)
+    walk(person, 16.0)
+    assert person.arrived
+    assert person.pose()[:2] == pytest.approx((3.0, 0.0), abs=0.02)
+
+
+def test_walled_in_a_person_waits_for_ever(client: int) -> None:
+    for x, y, half_x, half_y in ((0.4, 0.5, 1.5, 0.05), (0.4, -0.5, 1.5, 0.05), (-0.5, 0.0, 0.05, 0.5)):
+        wall(client, x, y, half_x, half_y)
+    person = Person(client, PersonPlace(((0.0, 0.0), (2.0, 0.0)), speed_m_s=0.4, pause_s=0.0, loop=False))
+    way = way_of(person, 15.0, np.array([0.7, 0.0]))
+    assert np.hypot(*way.T).max() < 0.1
 
 
 def test_the_tray_is_held_ahead_and_things_lie_on_it(client: int) -> None:

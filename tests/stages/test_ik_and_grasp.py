@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 import envs
@@ -12,7 +14,7 @@ from robots.g1.kind import g1_spec
 from robots.mock import mock_spec
 from vla_sim.spec import KinematicsSpec
 from vla_sim.stages.grasp import GraspConfig, GraspPlanner, tool_rotation
-from vla_sim.stages.ik import LIMIT_MARGIN_RAD, ArmIK
+from vla_sim.stages.ik import DAMPING, LIMIT_MARGIN_RAD, ArmIK, damped_step
 from vla_sim.stages.servo import ArmServo, ServoConfig
 from vla_sim.types import Array, Command, GraspRequest, Mode, RobotState
 
@@ -141,6 +143,18 @@ def test_a_robot_without_a_model_is_an_error_that_names_it() -> None:
         ArmIK(mock_spec())
 
 
+@given(st.integers(0, 10_000))
+def test_a_step_is_the_damped_least_squares_one(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    jacobian = np.asfortranarray(draw.normal(size=(6, 20)))
+    columns, weight = draw.permutation(20)[:10], draw.uniform(0.2, 1.0, 10)
+    error, pull = draw.normal(size=6), draw.normal(size=10)
+    step = damped_step(jacobian, columns, weight, error, pull)
+    damping = np.sqrt(DAMPING)
+    rows = np.vstack((jacobian[:, columns] * weight, damping * np.eye(10)))
+    np.testing.assert_allclose(step, np.linalg.lstsq(rows, np.concatenate((error, damping * pull)))[0], atol=1e-9)
+
+
 # Grasps
 
 
@@ -235,6 +249,20 @@ class Arm:
 
 
 GOAL = np.array([0.33, 0.22, 0.85])
+
+
+@pytest.mark.parametrize("angle", [0.0, 1e-9, 0.01, 0.3, 1.5, np.pi - 1e-6])
+def test_it_turns_the_shortest_way_at_its_own_pace(ik: ArmIK, angle: float) -> None:
+    rng, period_s = np.random.default_rng(3), 1 / SPEC.control_rate_hz
+    for _ in range(5):
+        arm = Arm(ik)
+        axis = rng.normal(size=3)
+        turn = angle * axis / np.linalg.norm(axis)
+        start = Rotation.from_matrix(arm.servo.rotation)
+        arm.track(arm.tool, (Rotation.from_rotvec(turn) * start).as_matrix())
+        share = min(ServoConfig().gain_per_s, ServoConfig().turn_rad_s / max(angle, 1e-9)) * period_s
+        expected = (Rotation.from_rotvec(share * turn) * start).as_matrix()
+        assert arm.servo.rotation == pytest.approx(expected, abs=1e-9)
 
 
 def test_it_starts_where_the_tool_is(ik: ArmIK) -> None:

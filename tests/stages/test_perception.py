@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.stages.synthetic_frames import HAND_RGB, Body, box, head_camera, item, lying, render, room, yaw_matrix
 from vla_sim.catalogue import COLOURS, SHAPES
 from vla_sim.errors import ConfigError
-from vla_sim.stages.perception import ColourShapeDetector, DetectorConfig
+from vla_sim.stages.perception import ColourShapeDetector, DetectorConfig, heights_near, mean_area, most_common
 from vla_sim.types import Detection, Frame
 
 DETECT = ColourShapeDetector()
@@ -257,3 +259,28 @@ def test_the_same_frame_gives_the_same_answer_to_the_bit() -> None:
 def test_settings_out_of_range_are_named() -> None:
     with pytest.raises(ConfigError, match=r"perception\.confidence_min: must lie in 0\.0\.\.1\.0, got 1\.5"):
         DetectorConfig(confidence_min=1.5)
+
+
+# The compiled parts, against NumPy
+
+
+@given(st.integers(0, 1000))
+def test_the_area_of_a_pixel(seed: int) -> None:
+    pose = head_camera()
+    points = pose[:3, 3] + pose[:3, 2] + rng(seed).normal(0, 0.2, (50, 3))
+    offset = points - pose[:3, 3]
+    expected = ((offset @ pose[:3, 2]) ** 3 / np.linalg.norm(offset, axis=1)).mean()
+    assert mean_area(points, pose) == pytest.approx(expected)
+
+
+@given(st.integers(0, 1000))
+def test_the_height_of_what_lies_round_a_place(seed: int) -> None:
+    draw = rng(seed)
+    ground, taken = draw.uniform(0, 1, (3, 200)), draw.random(200) < 0.2
+    x, y, z = ground
+    near = (abs(x - 0.5) < 0.3) & (abs(y - 0.4) < 0.3) & (z > 0.2) & (z < 0.9) & ~taken
+    heights = heights_near(ground, taken, (0.5, 0.4, 0.3), (0.2, 0.9))
+    assert np.array_equal(heights, z[near])
+    bins = ((heights - heights.min()) / 0.1).astype(int)
+    mode = heights.min() + (np.bincount(bins).argmax() + 0.5) * 0.1
+    assert most_common(heights, 0.1) == np.median(heights[np.abs(heights - mode) < 0.1])

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.stages.synthetic_frames import yaw_matrix
-from vla_sim.stages.shape_fit import Rectangle, half_turn, quarter_turn
-from vla_sim.stages.surface_fit import Surface, fit_surface
+from vla_sim.stages.shape_fit import Rectangle, half_turn, outermost, quarter_turn
+from vla_sim.stages.surface_fit import NUDGE_M, NUDGE_RAD, OUTLIER_M, Surface, fit_surface, normal_equations
 from vla_sim.types import Array
 
 SURFACES = [
@@ -82,6 +82,23 @@ def test_a_body_is_found_from_the_half_that_faces_the_camera(
         assert found_yaw == pytest.approx(yaw, abs=0.02)
 
 
+@pytest.mark.parametrize("surface", SURFACES, ids=IDS)
+@given(yaw=angles, dx=offsets, dy=offsets)
+def test_the_normal_equations_are_those_of_its_slopes(surface: Surface, yaw: float, dx: float, dy: float) -> None:
+    pose = np.array([0.3, -0.1, 0.75, yaw])
+    points = on_surface(surface, pose[:3] + (dx, dy, 0.002), yaw, 60)
+    free = surface.free
+    residual = surface.distance_m(points, pose[:3], yaw)
+    nudges = np.diag([NUDGE_M, NUDGE_M, NUDGE_M, NUDGE_RAD])[:free]
+    moved = [surface.distance_m(points, (pose + nudge)[:3], yaw + nudge[3]) for nudge in nudges]
+    jacobian = np.column_stack([(m - residual) / nudge.max() for m, nudge in zip(moved, nudges, strict=True)])
+    weight = 1 / (1 + (residual / OUTLIER_M) ** 2)
+    matrix, right = np.empty((free, free)), np.empty(free)
+    normal_equations(surface.body, points, pose, matrix, right)
+    np.testing.assert_allclose(matrix, (jacobian.T * weight) @ jacobian, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(right, (jacobian.T * weight) @ residual, rtol=1e-6, atol=1e-9)
+
+
 def test_a_wrong_shape_fits_badly() -> None:
     centre = np.array([0.3, 0.0, 0.73])
     ball, cube = SURFACES[3], Surface("box", 0.03, 0.03)
@@ -104,3 +121,20 @@ def test_a_rectangle_points_along_its_long_side(yaw: float) -> None:
     assert found.centre == pytest.approx([0.3, 0.1], abs=1e-6)
     assert (found.long_m, found.short_m) == pytest.approx((0.2, 0.08), abs=1e-5)
     assert np.cos(2 * (found.yaw_rad - yaw)) == pytest.approx(1.0, abs=1e-6)
+
+
+coordinates = st.floats(-1, 1, width=32)
+
+
+@given(st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=80), st.integers(1, 3))
+def test_the_outermost_points_have_the_same_hull(points: list[tuple[float, float]], times: int) -> None:
+    flat = np.array(points * times, np.float32)
+    kept = outermost(flat)
+    hulls = [{tuple(corner) for corner in cv2.convexHull(some)[:, 0].tolist()} for some in (flat, kept)]
+    assert hulls[0] == hulls[1]
+    assert cv2.minAreaRect(kept) == cv2.minAreaRect(flat)
+
+
+def test_few_points_of_a_cloud_are_outermost() -> None:
+    cloud = np.random.Generator(np.random.PCG64(0)).uniform(-1, 1, (4000, 2)).astype(np.float32)
+    assert len(outermost(cloud)) < 1200

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vla_sim.stages.servo import norm
 from vla_sim.stages.skills import Skill, Tick
+from vla_sim.stages.vectors import norm
 from vla_sim.types import Array
 
 RAISE_M, BACK_X_M = 0.20, 0.20

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pinocchio as pin
+from numba import njit
 from numpy.typing import NDArray
 
 from vla_sim.kinematics import BodyModel
 from vla_sim.spec import RobotSpec
+from vla_sim.stages.vectors import clipped, norm
 from vla_sim.types import Array
 
 Index = NDArray[np.intp]
@@ -102,9 +104,9 @@ class ArmIK:
             # The last step is for the tool alone: what the damping lets leak from the pull would stay as an error.
             pull = self._pull(chain, size, weight, q, posture_rad) if iteration < iterations - 1 else None
             step = self._step(hand, chain, weight, error, pull)
-            q[chain] = np.clip(q[chain] + np.clip(weight * step, -STEP_MAX_RAD, STEP_MAX_RAD), low, high)
+            q[chain] = clipped(q[chain] + clipped(weight * step, -STEP_MAX_RAD, STEP_MAX_RAD), low, high)
         error = self._error(hand, q, target)
-        return IKSolution(q, float(np.sqrt(error[:3] @ error[:3])), float(np.sqrt(error[3:] @ error[3:])))
+        return IKSolution(q, norm(error[:3]), norm(error[3:]))
 
     def _error(self, hand: str, q: Array, target: pin.SE3, jacobians: bool = False) -> Array:
         model, data, frame = self.model.model, self.model.data, self._tool[hand]
@@ -117,10 +119,8 @@ class ArmIK:
 
     def _step(self, hand: str, chain: Index, weight: Array, error: Array, pull: Array | None) -> Array:
         jacobian = pin.getFrameJacobian(self.model.model, self.model.data, self._tool[hand], pin.LOCAL)
-        j = jacobian[:, self.model.index[chain]] * weight
-        inverse = j.T @ np.linalg.inv(j @ j.T + DAMPING * np.eye(6))
-        step: Array = inverse @ error
-        return step if pull is None else step + pull - inverse @ (j @ pull)
+        pull = np.zeros(len(chain)) if pull is None else pull
+        return np.asarray(damped_step(jacobian, self.model.index[chain], weight, error, pull))
 
     @staticmethod
     def _pull(chain: Index, size: int, weight: Array, q: Array, posture: Array | None) -> Array:
@@ -132,3 +132,20 @@ class ArmIK:
             pull[:size] = PULL_ARM * (posture[chain[:size]] - q[chain[:size]])
             pull[size:] = PULL_WAIST * (posture[chain[size:]] - q[chain[size:]]) / weight[size:]
         return pull
+
+
+@njit(cache=True, error_model="numpy")
+def damped_step(jacobian: Array, columns: Index, weight: Array, error: Array, pull: Array) -> Array:
+    """[k] the step s of least |J s - error|² + DAMPING |s - pull|², with J [6, k] the weighted `columns` of `jacobian`.
+
+    Damped towards the pull instead of towards rest: what the task asks for goes before, the pull has what is left.
+    """
+    size = len(columns)
+    weighted = np.empty((6, size))
+    for i in range(6):
+        for k in range(size):
+            weighted[i, k] = jacobian[i, columns[k]] * weight[k]
+    square = weighted @ weighted.T
+    for i in range(6):
+        square[i, i] += DAMPING
+    return pull + weighted.T @ np.linalg.solve(square, error - weighted @ pull)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from vla_sim.catalogue import COLOURS
@@ -18,6 +21,7 @@ GROUND_STRIDE = 4  # every fourth pixel each way is enough to find what things s
 SUPPORT_BIN_M, SUPPORT_DEPTH_M, SUPPORT_MARGIN_M, SUPPORT_POINTS = 0.005, 0.25, 0.06, 10
 TRAY_SIDE_M, TRAY_RIM_M, HELD_SHARE = 0.13, 0.042, 0.02  # what is wide both ways and higher than a rim holds something
 BORDER_PENALTY = 0.3
+THREADS = 1  # of OpenCV: on pictures this small more of them only wait for each other, each on a whole core
 NEIGHBOURS = 4  # painted among 3 x 3 pixels, itself included: what the corner of an object has
 
 
@@ -46,6 +50,7 @@ class ColourShapeDetector:
     """Stage `Frame -> Detections`: points of the catalogue's colours, fitted with the catalogue's shapes."""
 
     def __init__(self, config: DetectorConfig | None = None) -> None:
+        cv2.setNumThreads(THREADS)
         self.config = config or DetectorConfig()
         self._hue_to_colour = np.zeros(256, np.uint8)  # 0 = none, else 1 + index of the colour
         for i, colour in enumerate(COLOURS.values(), start=1):
@@ -154,27 +159,21 @@ class _Scene:
     def cloud(self, group: NDArray[np.intp]) -> Cloud:
         """The points of a group with what surrounds them."""
         points, eye = self._points[group], self._pose[:3, 3]
-        offset = points - eye
-        squared = np.einsum("ij,ij->i", offset, offset)
-        per_pixel_m2 = (offset @ self._pose[:3, 2]) ** 3 / np.sqrt(squared)  # times the focal lengths in pixels
-        cloud = Cloud(points, float(per_pixel_m2.mean()) / (self._intrinsics.fx * self._intrinsics.fy), eye)
+        area_m2 = mean_area(points, self._pose) / (self._intrinsics.fx * self._intrinsics.fy)
+        cloud = Cloud(points, area_m2, eye)
         return cloud.on(self._support_of(cloud, group))
 
     def _support_of(self, cloud: Cloud, group: NDArray[np.intp]) -> float:
         """Height of the surface round an object: the most common one below its top. Nothing there: its own foot."""
-        reach = 0.5 * cloud.footprint.long_m + SUPPORT_MARGIN_M
-        ground_x, ground_y, ground_z = self._ground
-        near = (ground_z < cloud.top_m - 2 * SUPPORT_BIN_M) & (ground_z > cloud.top_m - SUPPORT_DEPTH_M)
-        near &= np.abs(ground_x - cloud.footprint.centre[0]) < reach
-        near &= np.abs(ground_y - cloud.footprint.centre[1]) < reach
         own = np.zeros(len(self._pixels) + 1, bool)
         own[group] = True
-        heights = ground_z[near & ~own[self._ground_point]]
-        if len(heights) < SUPPORT_POINTS:
-            return cloud.bottom_m
-        bins = ((heights - heights.min()) / SUPPORT_BIN_M).astype(np.intp)
-        mode = heights.min() + (np.bincount(bins).argmax() + 0.5) * SUPPORT_BIN_M
-        return float(np.median(heights[np.abs(heights - mode) < SUPPORT_BIN_M]))
+        x, y = cloud.footprint.centre.tolist()
+        reach = 0.5 * cloud.footprint.long_m + SUPPORT_MARGIN_M
+        heights = heights_near(
+            self._ground, own[self._ground_point], (x, y, reach),
+            (cloud.top_m - SUPPORT_DEPTH_M, cloud.top_m - 2 * SUPPORT_BIN_M),
+        )  # fmt: skip
+        return float(most_common(heights, SUPPORT_BIN_M)) if len(heights) >= SUPPORT_POINTS else cloud.bottom_m
 
     def detection(self, group: NDArray[np.intp], fit: Fit, colour: str) -> Detection:
         """A fit in the words of the seam."""
@@ -186,3 +185,43 @@ class _Scene:
         return Detection(
             fit.shape, colour, fit.position, fit.yaw_rad, fit.top_m, fit.confidence, visible, fit.lying, box
         )
+
+
+@njit(cache=True, error_model="numpy")
+def mean_area(points: Array, pose_camera: Array) -> float:
+    """Mean area, m2, that a pixel of focal length 1 covers, seen frontally, at points [n, 3] before a camera [4, 4]."""
+    total = 0.0
+    for i in range(points.shape[0]):
+        x, y, z = points[i, 0] - pose_camera[0, 3], points[i, 1] - pose_camera[1, 3], points[i, 2] - pose_camera[2, 3]
+        depth = x * pose_camera[0, 2] + y * pose_camera[1, 2] + z * pose_camera[2, 2]
+        total += depth**3 / math.sqrt(x * x + y * y + z * z)
+    return total / points.shape[0]
+
+
+@njit(cache=True, error_model="numpy")
+def heights_near(
+    ground: Array, taken: NDArray[np.bool_], around: tuple[float, float, float], between: tuple[float, float]
+) -> Any:
+    """Heights of the points `ground` [3, n] that are not `taken` [n], within a square (x, y, half its edge) and between
+    two heights, m."""
+    x, y, reach = around
+    lowest, highest = between
+    found = np.empty(ground.shape[1])
+    count = 0
+    for i in range(ground.shape[1]):
+        z = ground[2, i]
+        if lowest < z < highest and not taken[i] and abs(ground[0, i] - x) < reach and abs(ground[1, i] - y) < reach:
+            found[count] = z
+            count += 1
+    return found[:count]
+
+
+@njit(cache=True, error_model="numpy")
+def most_common(values: Array, width: float) -> float:
+    """Median of the values within `width` of the middle of the fullest bin of that width; there is at least one."""
+    lowest = values.min()
+    counts = np.zeros(int((values.max() - lowest) / width) + 1, np.intp)
+    for value in values:
+        counts[int((value - lowest) / width)] += 1
+    mode = lowest + (np.argmax(counts) + 0.5) * width
+    return float(np.median(values[np.abs(values - mode) < width]))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from vla_sim.catalogue import SHAPES
-from vla_sim.stages.servo import norm
 from vla_sim.stages.skills import Arms, Skill, Tick, obstacles
 from vla_sim.stages.tracking import Estimate
+from vla_sim.stages.vectors import norm
 from vla_sim.types import Array, GraspRequest, ObjectQuery
 
 STATIC_GATE_M = 0.03  # a resting object does not jump further than this

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from vla_sim.catalogue import SHAPES
-from vla_sim.stages.servo import norm
 from vla_sim.stages.skills import Arms, Skill, Tick, highest_on_way, obstacles
+from vla_sim.stages.vectors import norm
 from vla_sim.types import Array, GraspRequest, ObjectQuery
 
 CLEAR_SIDE_M, CLEAR_BELOW_M = 0.10, 0.03  # what is carried passes this far over anything this near its way

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from vla_sim.catalogue import SHAPES
 from vla_sim.stages.pick import Pick
-from vla_sim.stages.servo import norm
 from vla_sim.stages.skills import Tick
+from vla_sim.stages.vectors import norm
 from vla_sim.types import Array
 
 TIP_M, TOUCH_M = 0.02, 0.008  # the fingertips ahead of the tool, and how far from the surface they stop

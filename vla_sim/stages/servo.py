@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+import pinocchio as pin
 
 from vla_sim.spec import RobotSpec
 from vla_sim.stages.ik import ArmIK
+from vla_sim.stages.vectors import clipped, norm
 from vla_sim.types import Array, RobotState
 
 OFFSET_DECAY_S = 0.1
@@ -28,11 +29,6 @@ class ServoConfig:
     offset_max_m: float = 0.02
     offset_speed_m_s: float = 0.08
     motor_lag_s: float = 0.03
-
-
-def norm(vector: Array) -> float:
-    """Euclidean length."""
-    return float(np.sqrt(vector @ vector))
 
 
 class ArmServo:
@@ -71,10 +67,10 @@ class ArmServo:
         """
         self._advance(goal, rotation, feed_forward, speed_m_s or self.config.speed_m_s)
         measured = self._ik.tool_in_base(self.hand, state.joints_rad).translation.copy()
-        if settle and np.sqrt(self.velocity @ self.velocity) < self.config.offset_speed_m_s:
+        if settle and norm(self.velocity) < self.config.offset_speed_m_s:
             error = self.position - measured - self.velocity * self.config.motor_lag_s
             offset = self._offset + self.config.offset_gain_per_s * error * self._period_s
-            self._offset = np.clip(offset, -self.config.offset_max_m, self.config.offset_max_m)
+            self._offset = clipped(offset, -self.config.offset_max_m, self.config.offset_max_m)
         elif not settle:  # what was learnt at rest elsewhere does not hold here
             self._offset = self._offset * (1.0 - self._period_s / OFFSET_DECAY_S)
         self._speed_m_s = norm(measured - self._measured) / self._period_s
@@ -100,15 +96,15 @@ class ArmServo:
         wanted = c.gain_per_s * (goal - self.position)
         if feed_forward is not None:
             wanted = wanted + feed_forward
-        wanted = wanted * min(1.0, speed_m_s / max(float(np.sqrt(wanted @ wanted)), 1e-9))
+        wanted = wanted * min(1.0, speed_m_s / max(norm(wanted), 1e-9))
         change = wanted - self.velocity
         limit = c.acceleration_m_s2 * dt
-        self.velocity = self.velocity + change * min(1.0, limit / max(float(np.sqrt(change @ change)), 1e-9))
+        self.velocity = self.velocity + change * min(1.0, limit / max(norm(change), 1e-9))
         self.position = self.position + self.velocity * dt
-        turn = Rotation.from_matrix(rotation @ self.rotation.T).as_rotvec()
-        angle = float(np.sqrt(turn @ turn))
+        turn = pin.log3(rotation @ self.rotation.T)
+        angle = norm(turn)
         share = min(1.0, c.gain_per_s * dt, c.turn_rad_s * dt / max(angle, 1e-9))
-        self.rotation = Rotation.from_rotvec(turn * share).as_matrix() @ self.rotation
+        self.rotation = pin.exp3(turn * share) @ self.rotation
 
     def _drive(self, state: RobotState, targets_rad: Array) -> None:
         """Legs as measured (they define the base), arm and waist as commanded: the arm's own lag cannot wind up."""
@@ -121,8 +117,8 @@ class ArmServo:
         turn = solved[waist] - targets_rad[waist]
         limit = c.waist_speed_rad_s * dt
         if np.abs(turn).max() > limit:
-            q[waist] = targets_rad[waist] + np.clip(turn, -limit, limit)
+            q[waist] = targets_rad[waist] + clipped(turn, -limit, limit)
             solved = self._ik.solve(
                 self.hand, goal, self.rotation, q, waist=False, posture_rad=self.posture_rad
             ).joints_rad
-        targets_rad[chain] += np.clip(solved[chain] - targets_rad[chain], -self._step_rad, self._step_rad)
+        targets_rad[chain] += clipped(solved[chain] - targets_rad[chain], -self._step_rad, self._step_rad)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from vla_sim.catalogue import SHAPES, Shape
@@ -81,7 +84,7 @@ class Rectangle:
     @classmethod
     def round(cls, points: Array) -> Rectangle:
         """The smallest one round points [n, >= 2]."""
-        (x, y), (a, b), degrees = cv2.minAreaRect(points[:, :2].astype(np.float32))
+        (x, y), (a, b), degrees = cv2.minAreaRect(outermost(points[:, :2].astype(np.float32)))
         yaw = np.radians(degrees) + (np.pi / 2 if b > a else 0.0)
         return cls(np.array([x, y]), max(a, b), min(a, b), half_turn(yaw))
 
@@ -213,4 +216,32 @@ def _middle(ordered: Array) -> float:
 
 
 def _bell(error: float, sigma: float) -> float:
-    return float(np.exp(-0.5 * (error / sigma) ** 2))
+    return math.exp(-0.5 * (error / sigma) ** 2)
+
+
+@njit(cache=True, error_model="numpy")
+def outermost(flat: NDArray[np.float32]) -> Any:
+    """Of points [n, 2] those that can be corners of their convex hull, and perhaps some more; in the same order.
+
+    What lies strictly inside the octagon of the points farthest out in eight directions is left out: most of it all,
+    and a rectangle round the rest is found in a fraction of the time.
+    """
+    corner = np.zeros(8, np.intp)
+    reach = np.full(8, -np.inf)
+    for i in range(flat.shape[0]):
+        x, y = float(flat[i, 0]), float(flat[i, 1])
+        for k, value in enumerate((x, x + y, y, y - x, -x, -x - y, -y, x - y)):  # counter-clockwise
+            if value > reach[k]:
+                reach[k], corner[k] = value, i
+    kept = np.zeros(flat.shape[0], np.bool_)
+    kept[corner] = True
+    for i in range(flat.shape[0]):
+        x, y = float(flat[i, 0]), float(flat[i, 1])
+        for k in range(8):
+            a, b = corner[k], corner[(k + 1) % 8]
+            ax, ay = float(flat[a, 0]), float(flat[a, 1])
+            across = (float(flat[b, 0]) - ax) * (y - ay) - (float(flat[b, 1]) - ay) * (x - ax)
+            if a != b and across <= 0.0:
+                kept[i] = True
+                break
+    return flat[kept]

@@ -8,10 +8,11 @@ import numpy as np
 
 from vla_sim.catalogue import SHAPES
 from vla_sim.spec import RobotSpec
+from vla_sim.stages import anchoring, planar
 from vla_sim.stages.ik import ArmIK
 from vla_sim.stages.servo import ArmServo, ServoConfig
 from vla_sim.stages.tracking import Estimate
-from vla_sim.types import Array, Detection, Grasp, GraspRequest, ObjectQuery, RobotState
+from vla_sim.types import Array, Detection, Detections, Grasp, GraspRequest, ObjectQuery, RobotState
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,15 @@ class Tick:
     now_s: float
     state: RobotState
     estimates: dict[str, Estimate | None]  # by the words of an `ObjectQuery`
-    others: tuple[Detection, ...] = ()  # everything in the newest image, to keep clear of
+    newest_in_odom: Detections | None = None
+
+    @property
+    def others(self) -> tuple[Detection, ...]:
+        """Everything in the newest image, in base, to keep clear of."""
+        if self.newest_in_odom is None:
+            return ()
+        here = planar.of_pose(self.state.pose_base_in_odom)
+        return anchoring.detections_in_base(self.newest_in_odom, here).items
 
 
 @dataclass(frozen=True)

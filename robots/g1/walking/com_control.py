@@ -47,10 +47,14 @@ def balance_reference(c: Record, w: float, e: Record, g: Record) -> None:
     """On both feet: drive the DCM to their middle."""
     mx, my = middle_of_feet(g)
     error_in_heading(g, mx, my)
-    x = clip(c.balance_cop_gain * g.dcm_error[0], -c.balance_cop_ahead_m, c.balance_cop_ahead_m)
+    apart, _ = turn(-g.yaw, g.foot[0, 0] - g.foot[1, 0], g.foot[0, 1] - g.foot[1, 1])
+    most = c.balance_cop_ahead_m + c.balance_cop_stagger * abs(apart)
+    x = clip(c.balance_cop_gain * g.dcm_error[0], -most, most)
     y = clip(c.balance_cop_gain * g.dcm_error[1], -c.balance_cop_aside_m, c.balance_cop_aside_m)
     x, y = turn(g.yaw, x, y)
     g.cop[0], g.cop[1] = mx + x, my + y
+    for i in range(2):
+        g.sag[i] += c.sag_per_tick * (e.com[i] - g.com[i] - g.sag[i])
     _swing_pendulum(c, w, e, g)
 
 
@@ -102,8 +106,8 @@ def shift_reference(c: Record, g: Record, x: float, y: float, t: float) -> None:
 
 @compiled
 def _swing_pendulum(c: Record, w: float, e: Record, g: Record) -> None:
-    """One tick of the inverted pendulum on `cop`, pulled towards the measured centre of mass."""
+    """One tick of the inverted pendulum on `cop`, pulled towards the measured centre of mass less its sag."""
     for i in range(2):
         pull = c.com_pull_per_tick * (e.com_velocity[i] - g.com_velocity[i])
         g.com_velocity[i] += w * w * (g.com[i] - g.cop[i]) * PERIOD_S + pull
-        g.com[i] += g.com_velocity[i] * PERIOD_S + c.com_pull_per_tick * (e.com[i] - g.com[i])
+        g.com[i] += g.com_velocity[i] * PERIOD_S + c.com_pull_per_tick * (e.com[i] - g.com[i] - g.sag[i])

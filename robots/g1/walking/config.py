@@ -22,7 +22,7 @@ class WalkerConfig:
     """How the G1 walks. ConfigError for a value that cannot work."""
 
     # The gait
-    step_time_s: float = 0.40  # nominal, from landing to landing
+    step_time_s: float = 0.36  # nominal, from landing to landing
     double_support_s: float = 0.03  # in which the weight passes to the new foot
     com_height_m: float = 0.62  # of the centre of mass above the floor
     stand_height_m: float = 0.69  # of the centre of mass when it stands to work with its hands
@@ -37,7 +37,12 @@ class WalkerConfig:
     accel_aside_m_s2: float = 0.3
     accel_turn_rad_s2: float = 0.8
     halt_accel_m_s2: float = 4.0  # how fast it is given up in an emergency
-    halt_step_time_s: float = 0.40  # nominal step time in an emergency
+    halt_step_time_s: float = 0.30  # nominal step time in an emergency
+    close_from_m: float = 0.06  # a step begun with the divergent component this near the standing foot is the last,
+    close_time_s: float = 0.30  # takes this long,
+    close_time_min_s: float = 0.26  # at least: a hastier one rocks the body
+    close_ahead: float = 1.2  # and goes this part of the way to where the divergent component will be
+    close_error_m: float = 0.06  # from the middle of the feet, for the stop to be over
     dead_band: float = 0.02  # m/s and rad/s: slower commands mean standing still
 
     # Footholds, relative to the standing foot
@@ -81,7 +86,9 @@ class WalkerConfig:
     balance_cop_gain: float = 3.5  # on both feet
     balance_cop_ahead_m: float = 0.065
     balance_cop_aside_m: float = 0.12
+    balance_cop_stagger: float = 0.4  # of the feet's distance ahead is added to the way the pressure may go
     com_pull_per_tick: float = 0.05  # the pendulum model follows what is measured
+    sag_per_tick: float = 0.03  # ... on both feet but for a steady difference, which would drag it along
     upright_gain_per_s: float = 2.0
 
     # Observer of the divergent component
@@ -91,11 +98,15 @@ class WalkerConfig:
     # Following the commanded path
     path_gain_per_s: float = 1.5
     path_lag_max_m: float = 0.25
-    path_ahead_max_m_s: float = 0.12
+    path_ahead_max_m_s: float = 0.10
     path_aside_max_m_s: float = 0.20
     foot_follow_per_tick: float = 0.05  # the standing foot's place follows the estimate
 
     height_follow_per_tick: float = 0.02  # ... and so does its height
+    tilt_from_rad: float = 0.03  # a sole more askew than this stands on an edge, and
+    tilt_per_tick: float = 0.05  # ... is held so,
+    tilt_max_rad: float = 0.15  # by at most this
+    balance_height_per_tick: float = 0.02  # of both feet: feet at odds with the floor would tilt the body
     ground_follow_per_tick: float = 0.01  # height of the floor that the centre of mass is held above
 
     # Standing

@@ -53,7 +53,8 @@ def solve_posture(tree: Record, c: Record, g: Record, swing_yaw: float, q: Array
     for f in range(2):
         swings = g.swings > 0 and f != g.stance
         about_z(swing_yaw if swings else g.foot_yaw[f], level)
-        about_axis(level, 1, -g.toe_up if swings else 0.0, foot)
+        about_axis(level, 1, -g.toe_up if swings else g.foot_tilt[f, 1], turned)
+        about_axis(turned, 0, 0.0 if swings else g.foot_tilt[f, 0], foot)
         for i in range(3):
             ankle[i] = (g.swing[i] if swings else g.foot[f, i]) - row(foot, i, tree.sole)
         solve_leg(tree, f, pelvis, place, foot, ankle, int(c.ik_iterations), q)

@@ -85,6 +85,7 @@ def estimate(tree: Record, c: Record, s: Record, e: Record, work: Record) -> Non
     for f in range(2):
         X, P = work.rotation[tree.foot[f]], work.position[tree.foot[f]]
         e.sole_yaw[f] = math.atan2(X[1, 0], X[0, 0])
+        e.sole_tilt[f, 0], e.sole_tilt[f, 1] = math.atan2(X[2, 1], X[2, 2]), math.asin(clip(-X[2, 0], -1.0, 1.0))
         for i in range(3):
             e.sole[f, i] = e.position[i] + P[i] + row(X, i, tree.sole)
 

@@ -66,8 +66,22 @@ def follow_feet(c: Record, s: Record, e: Record, g: Record) -> None:
                 g.foot[f, 2] += c.height_follow_per_tick * (e.sole[f, 2] - g.foot[f, 2])
             elif g.foot[f, 2] > e.sole[f, 2] - c.search_max_m:
                 g.foot[f, 2] -= c.search_m_s * PERIOD_S
+        if g.mode != STAND and s.feet[f] > c.landing_n:
+            for i in range(2):
+                _yield_to_slope(c, e, g, f, i)
+        if g.mode == BALANCE and min(s.feet[0], s.feet[1]) > c.landing_n:
+            g.foot[f, 2] += c.balance_height_per_tick * (e.sole[f, 2] - g.foot[f, 2])
     floor = g.foot[g.stance, 2] if g.mode == STEP else 0.5 * (g.foot[0, 2] + g.foot[1, 2])
     g.ground += c.ground_follow_per_tick * (floor - g.ground)
+
+
+@compiled
+def _yield_to_slope(c: Record, e: Record, g: Record, f: int, i: int) -> None:
+    """A loaded sole that lies more askew than walking makes it lies on an edge: hold it so, it carries better."""
+    askew = e.sole_tilt[f, i]
+    beyond = askew - clip(askew, -c.tilt_from_rad, c.tilt_from_rad)
+    beyond = clip(beyond, -c.tilt_max_rad, c.tilt_max_rad)
+    g.foot_tilt[f, i] += c.tilt_per_tick * (beyond - g.foot_tilt[f, i])
 
 
 @compiled
@@ -89,6 +103,7 @@ def act(c: Record, w: float, s: Record, e: Record, g: Record) -> float:
 @compiled
 def _enter(g: Record, mode: int) -> None:
     g.mode, g.since = mode, g.time
+    g.sag[0], g.sag[1] = 0.0, 0.0
 
 
 @compiled
@@ -105,8 +120,9 @@ def _begin_step(c: Record, g: Record, before_x: float, before_y: float, walks: b
     """Lift the foot that is not standing; the weight comes from `before`."""
     _enter(g, STEP)
     swing, side = 1 - g.stance, 1.0 if g.stance == 1 else -1.0
+    g.foot_tilt[swing, 0], g.foot_tilt[swing, 1] = 0.0, 0.0
     g.cop_before[0], g.cop_before[1] = before_x, before_y
-    g.step_time, g.phase, g.retimed = c.step_time_s, 0.0, 0.0
+    g.step_time, g.phase, g.retimed, g.closes = c.step_time_s, 0.0, 0.0, 0.0
     for i in range(3):
         g.lift[i] = g.foot[swing, i]
     for i in range(2):
@@ -171,10 +187,22 @@ def _land(c: Record, s: Record, e: Record, g: Record) -> None:
     ahead, aside = turn(-g.yaw, g.foot[0, 0] - g.foot[1, 0], g.foot[0, 1] - g.foot[1, 1])
     slow = max(abs(g.ramped[0]), abs(g.ramped[1]), abs(g.ramped[2])) < c.dead_band
     side_by_side = abs(ahead) < 0.04 and c.step_width_m - 0.06 < aside < c.step_width_m + 0.14
-    if s.walk == 0 and slow and side_by_side and max(abs(g.dcm_error[0]), abs(g.dcm_error[1])) < 0.10:
+    calm = max(abs(g.dcm_error[0]), abs(g.dcm_error[1])) < 0.10
+    closed = g.closes > 0 and _between_feet(c, g, ahead, aside)
+    if closed or (s.walk == 0 and slow and side_by_side and calm):
         _enter(g, BALANCE)
     else:
         _begin_step(c, g, before_x, before_y, s.walk > 0)
+        ahead, _ = turn(-g.yaw, g.dcm[0] - g.foot[f, 0], g.dcm[1] - g.foot[f, 1])
+        g.closes = 1.0 if s.halt > 0 and abs(ahead) < c.close_from_m else 0.0
+
+
+@compiled
+def _between_feet(c: Record, g: Record, ahead: float, aside: float) -> bool:
+    """Whether the DCM lies near the middle of the feet, the left being `ahead` and `aside` m of the right."""
+    mx, my = middle_of_feet(g)
+    x, y = turn(-g.yaw, g.dcm[0] - mx, g.dcm[1] - my)
+    return abs(x) < c.close_error_m and abs(y) < c.close_error_m and aside > c.step_width_m - 0.08
 
 
 @compiled
@@ -196,10 +224,10 @@ def _balance(c: Record, w: float, s: Record, e: Record, g: Record) -> None:
 def _catch(c: Record, w: float, g: Record) -> None:
     """A push too strong for both feet: step with the foot that catches it more cheaply."""
     _, _, _, on_left = best_step(
-        c, w, g.foot, 0, g.yaw, g.yaw, 0.0, g.dcm, g.foot[0], g.foot[1], 0.0, 0.0, c.step_time_s
+        c, w, g.foot, 0, g.yaw, g.yaw, 0.0, g.dcm, g.foot[0], g.foot[1], 0.0, 0.0, c.step_time_s, c.step_time_s, 0.0
     )
     _, _, _, on_right = best_step(
-        c, w, g.foot, 1, g.yaw, g.yaw, 0.0, g.dcm, g.foot[1], g.foot[0], 0.0, 0.0, c.step_time_s
+        c, w, g.foot, 1, g.yaw, g.yaw, 0.0, g.dcm, g.foot[1], g.foot[0], 0.0, 0.0, c.step_time_s, c.step_time_s, 0.0
     )
     g.stance = 0 if on_left < on_right else 1
     _begin_step(c, g, g.cop[0], g.cop[1], False)

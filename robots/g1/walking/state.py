@@ -96,6 +96,7 @@ ESTIMATE = np.dtype(
         ("com_velocity", "f8", 3),
         ("sole", "f8", (2, 3)),
         ("sole_yaw", "f8", 2),
+        ("sole_tilt", "f8", (2, 2)),  # roll, pitch
         ("roll", "f8"),
         ("pitch", "f8"),
         ("yaw", "f8"),
@@ -118,11 +119,13 @@ GAIT = np.dtype(
         # feet
         ("foot", "f8", (2, 3)),
         ("foot_yaw", "f8", 2),
+        ("foot_tilt", "f8", (2, 2)),  # roll, pitch of what a foot stands on
         ("yaw", "f8"),  # of the pelvis
         ("yaw_next", "f8"),  # of the landing foot
         ("yaw_lift", "f8"),  # of the swing foot when it lifted
         ("step_time", "f8"),
         ("retimed", "f8"),
+        ("closes", "f8"),  # this step ends an emergency stop
         ("phase", "f8"),
         ("lift", "f8", 3),  # where the swing foot lifted
         ("edge", "f8", 2),  # where a foot did not find hold
@@ -142,6 +145,7 @@ GAIT = np.dtype(
         ("cop_before", "f8", 2),  # where the weight comes from
         ("com", "f8", 3),  # reference
         ("com_velocity", "f8", 2),
+        ("sag", "f8", 2),  # by which the measured centre of mass hangs off the reference on both feet
         ("com_shift", "f8", 2),  # where the shift began
         ("height", "f8"),  # of the centre of mass above the ground
         ("ground", "f8"),  # height the reference stands on

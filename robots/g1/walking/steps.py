@@ -17,13 +17,14 @@ CANDIDATES = 11  # landing times between the shortest and the longest
 @compiled
 def best_step(
     c: Record, w: float, foot: Array, stance: int, yaw: float, yaw_next: float, t: float, dcm: Array, before: Array,
-    swing: Array, vx: float, vy: float, time_now: float,
+    swing: Array, vx: float, vy: float, time_now: float, usual: float, closes: float,
 ) -> tuple[float, float, float, float]:  # fmt: skip
     """(step time s, foothold x, foothold y, cost) for a standing foot.
 
     A landing time asks for the foothold from which the nominal gait goes on; what the limits of leg and swing speed
     cut off is the residual. Cost = residual_weight residual² + foothold_weight |foothold - nominal|² +
-    time_weight (time - nominal)². `time_now`, the time in force, is preferred by a margin.
+    time_weight (time - `usual`)². `time_now`, the time in force, is preferred by a margin. With `closes` > 0 it is the
+    last step of a stop: the foothold from which both feet hold the DCM between them.
     """
     side = 1.0 if stance == 1 else -1.0  # of the swing foot
     dx, dy = nominal_offset(c, w, 1 - stance, vx, vy)
@@ -36,12 +37,15 @@ def best_step(
         when = time_now
         if k > 0:
             when = c.step_time_min_s + (c.step_time_max_s - c.step_time_min_s) * (k - 1) / (CANDIDATES - 1)
-            if when < t + 0.05:
+            if when < t + 0.05 or (closes > 0 and when < c.close_time_min_s):
                 continue
         a, b = transition(w, when, c.double_support_s, t)
         wish_x = a * dcm[0] + b * before[0] + (1.0 - a - b) * px - dx - px
         wish_y = a * dcm[1] + b * before[1] + (1.0 - a - b) * py - dy - py
         wish_x, wish_y = turn(-yaw, wish_x, wish_y)
+        if closes > 0:
+            end_x, end_y = turn(-yaw, dx, dy)
+            wish_x, wish_y = c.close_ahead * (wish_x + end_x), 2.0 * (wish_y + end_y)
         x = clip(wish_x, -c.foothold_ahead_max_m, c.foothold_ahead_max_m)
         y = side * clip(side * wish_y, c.foothold_aside_min_m, c.foothold_aside_max_m)
         far = math.sqrt((x - from_x) ** 2 + (y - from_y) ** 2)
@@ -52,7 +56,7 @@ def best_step(
             y = side * max(side * y, min(c.foothold_aside_min_m, side * from_y))
         cost = c.residual_weight * ((wish_x - x) ** 2 + (wish_y - y) ** 2)
         cost += c.foothold_weight * ((x - nominal_x) ** 2 + (y - nominal_y) ** 2)
-        cost += c.time_weight * (when - c.step_time_s) ** 2
+        cost += c.time_weight * (when - usual) ** 2
         if k == 0:
             cost -= c.keep_m**2
         if cost < best_cost:
@@ -64,11 +68,13 @@ def best_step(
 @compiled
 def plan_step(c: Record, w: float, g: Record, t: float, halts: bool) -> None:
     """Within a step: choose time and foothold anew, and let the one in force follow."""
-    usual = c.halt_step_time_s if halts else c.step_time_s
+    usual = c.step_time_s
+    if halts:
+        usual = c.close_time_s if g.closes > 0 else c.halt_step_time_s
     now = clip(usual, t + 0.02, c.step_time_max_s) if g.retimed == 0 or halts else g.step_time
     when, x, y, _ = best_step(
         c, w, g.foot, g.stance, g.yaw, g.yaw_next, t, g.dcm, g.cop_before, g.swing, g.goal_velocity[0],
-        g.goal_velocity[1], now,
+        g.goal_velocity[1], now, usual, g.closes,
     )  # fmt: skip
     x, y = _beside_edge(c, g, x, y)
     if t >= c.foothold_fixed_from * g.step_time:

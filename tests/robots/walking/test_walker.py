@@ -101,7 +101,7 @@ def test_perfect_sensors_see_the_truth_of_a_robot_at_rest() -> None:
 def test_an_emergency_stop_ends_the_walk_though_the_command_goes_on() -> None:
     with standing(seed=1) as world:
         go(world, 4.0, AHEAD)
-        go(world, 1.3, AHEAD, halt=True)
+        go(world, 1.0, AHEAD, halt=True)
         steps, before = world.walker.steps, world.true_pose()
         go(world, 0.5, AHEAD, halt=True)
         assert world.walker.steps == steps

@@ -24,8 +24,9 @@ W = frequency(CONFIG.com_height_m)
 
 
 @compiled
-def plan(c, w, foot, stance, yaw, t, dcm, before, swing, vx, vy, now):
-    return best_step(c[0], w, foot, stance, yaw, yaw, t, dcm, before, swing, vx, vy, now)
+def plan(c, w, foot, stance, yaw, t, dcm, before, swing, vx, vy, now, closes=0.0):
+    usual = c[0].close_time_s if closes > 0 else c[0].step_time_s
+    return best_step(c[0], w, foot, stance, yaw, yaw, t, dcm, before, swing, vx, vy, now, usual, closes)
 
 
 @compiled
@@ -118,6 +119,27 @@ def test_a_push_forward_is_answered_by_a_foot_farther_ahead(push: float, yaw: fl
     calm = plan(RECORD, W, foot, 1, yaw, 0.0, dcm, before, swing, 0.0, 0.0, CONFIG.step_time_s)
     pushed = plan(RECORD, W, foot, 1, yaw, 0.0, dcm + push * heading, before, swing, 0.0, 0.0, CONFIG.step_time_s)
     assert (np.array(pushed[1:3]) - calm[1:3]) @ heading > 0.5 * push
+
+
+@given(
+    stance=st.integers(0, 1), yaw=st.floats(-3, 3), ahead=st.floats(-0.03, 0.03), inside=st.floats(0.02, 0.045)
+)  # fmt: skip
+def test_the_last_step_of_a_stop_brings_the_dcm_between_the_feet(
+    stance: int, yaw: float, ahead: float, inside: float
+) -> None:
+    side = 1.0 if stance == 1 else -1.0
+    turn = np.array([[math.cos(yaw), -math.sin(yaw)], [math.sin(yaw), math.cos(yaw)]])
+    foot = feet()
+    swing = np.append(foot[stance, :2] + turn @ [0.0, side * CONFIG.step_width_m], 0.0)
+    dcm = foot[stance, :2] + turn @ [ahead, side * inside]
+    before = foot[stance, :2]
+    when, x, y, _ = plan(RECORD, W, foot, stance, yaw, 0.0, dcm, before, swing, 0.0, 0.0, CONFIG.close_time_s, 1.0)
+    assert when >= CONFIG.close_time_min_s
+    a, _ = transition(W, when, CONFIG.double_support_s, 0.0)
+    landed = turn.T @ (np.array([x, y]) - foot[stance, :2])
+    end = a * np.array([ahead, side * inside])
+    assert abs(end[0] - 0.5 * landed[0]) < CONFIG.close_error_m
+    assert abs(end[1] - 0.5 * landed[1]) < CONFIG.close_error_m
 
 
 def test_margin_is_the_distance_to_the_hulls_edge() -> None:

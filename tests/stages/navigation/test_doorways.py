@@ -61,6 +61,20 @@ def test_a_short_pause_on_the_way_makes_it_take_no_long_way_round() -> None:
     assert turned < 4.0 * math.pi
 
 
+def test_it_waits_at_a_distance_from_what_bars_the_door_and_then_goes_round() -> None:
+    """Two doors; what bars the near one is hidden by its post until the robot is there."""
+    walls = np.concatenate([box_of_walls(0, 0, 8, 9), [[4, 0, 4, 1.5], [4, 2.5, 4, 7.5], [4, 8.5, 4, 9]]]).astype(float)
+    world = World(walls, [Box(4.3, 2.35, 0.4, 0.5, 0.8)])
+    walker = Walker(np.array([3.0, 4.5, -1.5]))
+    trip = travel(at_start(SiteMap(walls)), world, walker, np.array([7.0, 2.0, 0.0]), rng(), limit_s=80.0)
+    assert trip.last.status == "arrived"
+    assert min(pose[1] for pose in trip.poses) < 3.3  # it came to see
+    assert max(pose[1] for pose in trip.poses) > 7.5
+    assert min(trip.room_m) > 0.05
+    before = [room for room, pose in zip(trip.room_m, trip.poses, strict=True) if pose[1] < 4.0 and pose[0] < 4.0]
+    assert min(before) > 0.1
+
+
 def ground(walls: Array) -> Ground:
     xs, ys = (np.arange(0.025, size, 0.05) for size in (8.0, 5.0))
     return Ground(from_segments(walls, xs, ys, 0.0, 1.2), 0.0, 0.0, 0.05)

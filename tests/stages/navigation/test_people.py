@@ -142,6 +142,24 @@ def test_the_hint_says_whom_to_follow() -> None:
     assert min(trip.room_m) > 0.0
 
 
+def test_somebody_straight_ahead_is_followed_rather_than_what_stands_nearer_to_the_side() -> None:
+    leader = Leader([[2.7, 3.0], [6.0, 3.0]], 0.4, 3.0)
+    world = World(HALL, [Box(1.9, 4.0, 0.5, 0.4, 1.6)])
+    trip = follow(leader, world, SiteMap(HALL), Walker(np.array([1.0, 3.0, 0.0])), 3.0)
+    assert all(abs(a.person_in_site[1] - 3.0) < 0.4 for a in trip.answers if a.person_in_site is not None)
+    assert gaps(trip, leader)[-1] < 1.8
+
+
+def test_a_thing_taken_for_somebody_is_left_when_somebody_walks_ahead() -> None:
+    thing = Box(1.9, 3.3, 0.4, 0.4, 1.6)
+    leader = Leader([[3.5, 2.6], [7.0, 2.6]], 0.4, 4.0)
+    trip = follow(leader, World(HALL, [thing]), SiteMap(HALL), Walker(np.array([0.6, 3.0, 0.0])), 4.0)
+    early = [a.person_in_site for a in trip.answers if a.time_s < 3.0 and a.person_in_site is not None]
+    assert math.dist(early[-1], (1.9, 3.3)) < 0.4
+    assert gaps(trip, leader)[-1] < 1.8
+    assert min(trip.room_m) > 0.0
+
+
 def test_somebody_out_of_sight_is_looked_for_where_he_was_and_then_lost() -> None:
     world, site = World(HALL), SiteMap(HALL)
     leader = Leader([[3.0, 3.0], [5.0, 3.0]], 0.5, 1.0)

@@ -27,6 +27,8 @@ GRAIN_M = 0.01  # distances read from the grid along a straight wall differ by s
 NOISE_M = 0.03  # of the points safety looks at, with half a cell of the grid
 NEXT_POINTS = 26  # of the route are passed in one trial
 LOOK_M, LOOKS = 0.05, 8  # least step of a look ahead, and how many at most
+HALTS_S = 1.0  # so far ahead it is reckoned with somebody who stops at once
+APART_M = 0.12  # between the outlines of robot and person, when it passes him
 SPREAD_M_S = 0.08  # how fast the place of a moving thing becomes unsure
 
 PROGRESS, ASIDE, HEADING, CHANGE, SIDEWAYS, BACKWARDS = 1.0, 0.8, 0.22, 0.06, 0.5, 1.2
@@ -71,7 +73,7 @@ class Best:
 def gait_of(config: NavigationConfig, person_m: float | None = None) -> Gait:
     """The body of a configuration; `person_m` is how near to a person's middle it may come."""
     c = config
-    apart = c.radius_m + c.person_radius_m + 0.05 if person_m is None else person_m
+    apart = c.radius_m + c.person_radius_m + APART_M if person_m is None else person_m
     return Gait(
         c.acceleration_m_s2, c.brake_m_s2, c.side_acceleration_m_s2, c.turn_acceleration_rad_s2, c.lag_s, c.radius_m,
         c.least_m, c.keep_m, c.soft_m, apart, c.horizon_s, c.stop_m_s2, c.react_s, c.ahead_m,
@@ -167,6 +169,8 @@ def trial(
         for j in range(movers.shape[0]):
             dx, dy = movers[j, 0] + after_s * movers[j, 2] - x, movers[j, 1] + after_s * movers[j, 3] - y
             apart_m = math.sqrt(dx * dx + dy * dy) - SPREAD_M_S * after_s
+            if after_s <= HALTS_S:
+                apart_m = min(apart_m, math.hypot(movers[j, 0] - x, movers[j, 1] - y))
             if walks and apart_m < gait.person_m:
                 dx, dy = movers[j, 0] - pose[0], movers[j, 1] - pose[1]
                 if apart_m < math.sqrt(dx * dx + dy * dy) - SLACK_M:

@@ -62,6 +62,16 @@ class Guide:
         """[k, 2] the next piece of the route."""
         return self.route[: int(AHEAD_M / SPACING_M)]
 
+    def barred_m(self, around: Surroundings) -> float:
+        """Length of the route up to where something stands on it that is waited for; inf when nothing does."""
+        if self._barred_s is None:
+            return math.inf
+        g, least_m = around.ground, LOOSE * self._config.least_m
+        for k, p in enumerate(self.ahead()):
+            if at(g.distance_m, g.x0_m, g.y0_m, g.cell_m, p[0], p[1]) < least_m:
+                return k * SPACING_M
+        return math.inf
+
     def _pass_by(self, pose: Array) -> None:
         """Drop what lies behind."""
         near = self.route[: int(1.0 / SPACING_M)]

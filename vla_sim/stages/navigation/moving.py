@@ -25,6 +25,7 @@ GATE_M, GATE_PER_S = 0.45, 1.0
 SEEN_NOISE_M, SHOVE_M_S2, START_M_S = 0.05, 0.8, 0.8
 FORGET_S = 1.5
 STARTS_M_S, STOPS_M_S = 0.25, 0.12
+COURSE_M_S = 0.18  # slower, and it cannot be said where to
 TRAIL_S, WENT_M = 0.6, 0.15  # to be moving it must also have got somewhere
 STARTS_SETTLED, STOPS_SETTLED = 0.25, 0.5  # share of it where something has long stood; more, and it does not move
 
@@ -113,8 +114,18 @@ class Track:
     label: int = -1  # of its points in the newest scan; -1 = not seen in it
     settled: float = 0.0
     walked_s: float = -math.inf  # when it was last seen to move
+    course: Array = field(default_factory=lambda: np.zeros(2))  # a unit vector, where it last walked to; zeros = never
     trail: list[tuple[float, float, float]] = field(default_factory=list)  # time_s, x, y
+    begun: tuple[float, float] = field(init=False)  # x, y where it was seen first
     _p: tuple[float, float, float] = (SEEN_NOISE_M**2, 0.0, START_M_S**2)  # covariance, the same for both axes
+
+    def __post_init__(self) -> None:
+        self.begun = self.x_m, self.y_m
+
+    @property
+    def went_m(self) -> float:
+        """How far it has come from where it was seen first."""
+        return math.hypot(self.x_m - self.begun[0], self.y_m - self.begun[1])
 
     @property
     def position(self) -> Array:
@@ -162,6 +173,8 @@ class Track:
             self.moving = bool(old) and math.hypot(self.x_m - old[-1][0], self.y_m - old[-1][1]) > WENT_M
         if self.moving:
             self.walked_s = self.time_s
+            if self.speed_m_s > COURSE_M_S:
+                self.course = self.velocity / self.speed_m_s
         return self.moving and not before
 
 

@@ -12,7 +12,9 @@ from vla_sim.stages.navigation.config import NavigationConfig
 from vla_sim.stages.navigation.dwa import NOISE_M, Gait, best_velocity, gait_of, is_free, speed_left
 from vla_sim.stages.navigation.following import Follower
 from vla_sim.stages.navigation.guide import SPACING_M, Guide
+from vla_sim.stages.navigation.moving import Track
 from vla_sim.stages.navigation.patience import Patience
+from vla_sim.stages.navigation.refuge import CLEAR_M, first_leg, off_line
 from vla_sim.stages.navigation.stride import Stride
 from vla_sim.stages.navigation.surroundings import Surroundings
 from vla_sim.stages.planar import compose, seen_from, wrap
@@ -24,6 +26,7 @@ SAME_GOAL_M, SAME_GOAL_RAD = 0.01, 0.02
 NEAR_M = 0.30  # of a goal: straight there
 SLOWING_PER_S = 0.8  # speed per metre left
 SLOWEST_M_S = 0.15
+STAND_OFF_M = 0.35  # of the way, before the place where something bars it
 BEARING_M = 0.5  # this far along the route it is looked where it goes
 FACED_RAD = 0.3  # turned enough to walk
 BACK_UP_M_S = 0.15
@@ -33,7 +36,8 @@ THREAD_POINTS, THREAD_RAD, THREAD_M_S = 7, 0.12, 0.15
 THREAD_M, LEFT_M_S, GAP_M = 0.1, 0.02, 0.12
 THREAD_ROOM_M = 0.29  # what its body with tucked arms and its sway take up
 YIELD_AFTER_S, YIELD_BACK_S, YIELD_S = 8.0, 2.0, 5.0
-FACE_M, YIELD_M, YIELD_RAD = 1.0, 1.3, 1.3  # so near somebody is faced, and so far one backs off
+ARRIVED_M, AWAY_M_S = 0.05, 0.4  # at a place out of the way, and how fast it goes there if that is ahead
+FACE_M, YIELD_M, YIELD_RAD = 1.0, 1.6, 1.8  # so near somebody is faced, and so far one backs off
 SLOW_M_S = 0.1  # a robot that is no faster and finds no free way is blocked
 DOCK_START_M = 0.45  # in front of a docking pose
 DOCK_SLACK_M = 0.3
@@ -41,7 +45,8 @@ FIRST, STRAIGHT = 0.6, 0.4  # shares of the tolerance: within the first it may c
 KEPT = 1.5  # an arrival lasts until the error is this many tolerances
 FOLLOW_GAIN_PER_S = 0.8
 STOPS_IN_S = 0.9  # as fast as it comes nearer, it will for so long: lag, and a person's velocity known late
-CLOSE_M = 0.15  # between the least distance from a person and where one steps back
+CLOSE_M = 0.15  # nearer than wanted, and it does not creep on
+PASSES_M, LINE_M = 2.0, 0.75  # somebody so near, who walks on a line that passes so near, is made room for
 STANDING_S = 1.0  # a person who has stood for so long has stopped
 STILL_M_S = 0.12
 CREEP_M_S = 0.08  # slower than this it is not worth a step
@@ -104,7 +109,7 @@ class Navigator:
     def _begin(self) -> None:
         self._guide, self._patience = Guide(self.config), Patience(self.config)
         self._docking, self._engaged = Docking(self.config), False
-        self._arrived, self._turning = False, False
+        self._arrived, self._turning, self._aside = False, False, False
         self._yielded_s = -math.inf
         self._around.ignored = None
 
@@ -151,7 +156,8 @@ class Navigator:
             back = not over and self._patience.steps_back(time_s)  # somebody may want to come through
             return self._back() if back else np.zeros(3), "no_way" if over else "blocked"
         if self._yields(time_s):
-            away = self._back() if self._around.faces_somebody(YIELD_M, YIELD_RAD) else np.zeros(3)
+            somebody = self._around.faces_somebody(YIELD_M, YIELD_RAD)
+            away = np.zeros(3) if somebody is None else self._out_of_the_way(somebody)
             if away.any() or time_s - self._yielded_s > YIELD_BACK_S:
                 return away, "blocked"
             self._yielded_s = -math.inf
@@ -160,7 +166,7 @@ class Navigator:
             threaded = self._thread()
             if threaded is not None and not self._patience.is_over(time_s):
                 return threaded, "moving"
-        target, free = self._along(min(max(SLOWEST_M_S, SLOWING_PER_S * left_m), fastest_m_s))
+        target, free = self._up_to(min(max(SLOWEST_M_S, SLOWING_PER_S * left_m), fastest_m_s))
         if self._patience.is_over(time_s):
             return np.zeros(3), "no_way"
         if steps_back:
@@ -170,10 +176,11 @@ class Navigator:
         return target, "blocked" if blocked else "moving"
 
     def _yields(self, time_s: float) -> bool:
-        """Whether it makes room for somebody: face to face both would wait, so it backs up, and lets him walk on."""
+        """Whether it makes room for somebody: face to face both would wait, so it steps aside, and lets him walk on."""
         if time_s - self._yielded_s < YIELD_S:
             return True
-        if self._patience.stalls_s(time_s) > YIELD_AFTER_S and self._around.faces_somebody(FACE_M, YIELD_RAD):
+        meets = self._around.faces_somebody(FACE_M, YIELD_RAD) is not None
+        if meets and self._patience.stalls_s(time_s) > YIELD_AFTER_S:
             self._yielded_s = time_s
             self._patience.bear(time_s)
             return True
@@ -184,7 +191,7 @@ class Navigator:
 
         None where there is room, and where somebody is near: people are waited for.
         """
-        if self._around.clearance_m() > GAP_M or self._around.faces_somebody(2.0 * FACE_M, math.pi):
+        if self._around.clearance_m() > GAP_M or self._around.faces_somebody(2.0 * FACE_M, math.pi) is not None:
             return None
         route = self._guide.route
         point = route[min(THREAD_POINTS, len(route) - 1)]
@@ -210,6 +217,30 @@ class Navigator:
             if self._may_go(back):
                 return back
         return np.zeros(3)
+
+    def _out_of_the_way(self, track: Track) -> Array:
+        """[3] to where somebody gets by, without turning; zeros where that is here, or nowhere better."""
+        around, c = self._around, self.config
+        way = first_leg(around.pose, track.position, track.course, around.ground, c)
+        place = seen_from(around.pose, np.append(way, 0.0))
+        length = math.hypot(place[0], place[1])
+        if length < ARRIVED_M:
+            return np.zeros(3)
+        pace = math.hypot(place[0] / (AWAY_M_S if place[0] > 0.0 else c.back_m_s), place[1] / c.side_m_s) / length
+        for share in (1.0, 0.5):
+            target = np.append(place[:2] * share / (length * pace), 0.0)
+            if self._is_free(target, but=track):
+                return target
+        return np.zeros(3)
+
+    def _up_to(self, fastest_m_s: float) -> tuple[Array, bool]:
+        """[3] the velocity to aim at along the way, but not close up to what bars it, and whether one is free."""
+        barred_m = self._guide.barred_m(self._around)
+        if barred_m < math.inf:
+            fastest_m_s = min(fastest_m_s, SLOWING_PER_S * (barred_m - STAND_OFF_M))
+            if fastest_m_s < CREEP_M_S:
+                return np.zeros(3), True
+        return self._along(fastest_m_s)
 
     def _along(self, fastest_m_s: float, person_m: float | None = None) -> tuple[Array, bool]:
         """[3] the velocity to aim at on the way, and whether there was a free one."""
@@ -254,11 +285,14 @@ class Navigator:
         speed_m_s = speed_left(around.pose, target, around.ground, self._body(keep_m))
         return speed_m_s > LEFT_M_S and self._is_free(target, keep_m)
 
-    def _is_free(self, target: Array, keep_m: float | None = None) -> bool:
-        """Whether a second of `target` [3] touches nothing, or comes no nearer to things than `keep_m`."""
+    def _is_free(self, target: Array, keep_m: float | None = None, but: Track | None = None) -> bool:
+        """Whether a second of `target` [3] touches nothing, or comes no nearer to things than `keep_m`.
+
+        Somebody to leave out is `but`: who comes nearer whatever the robot does must not keep it from stepping aside.
+        """
         around, stride = self._around, self._stride
-        body = self._body(keep_m)
-        return is_free(around.pose, stride.velocity, stride.command, target, around.ground, around.movers(), body)
+        body, movers = self._body(keep_m), around.movers(but)
+        return is_free(around.pose, stride.velocity, stride.command, target, around.ground, movers, body)
 
     def _body(self, keep_m: float | None) -> Gait:
         body = gait_of(self.config)._replace(horizon_s=1.0)
@@ -303,8 +337,9 @@ class Navigator:
             self._person_stands_s = time_s
         place = seen_from(around.pose, np.append(person.position, 0.0))
         gap_m, bearing = math.hypot(place[0], place[1]), math.atan2(place[1], place[0])
-        if gap_m < self.config.follow_least_m + CLOSE_M:
-            return self._give_way(bearing)
+        if self._gives_way(person, gap_m):
+            away = self._out_of_the_way(person)
+            return (away if away.any() else self._turn(bearing)), "moving"
         return self._keep_up(time_s, person.position, person.velocity, gap_m, bearing)
 
     def _search(self, time_s: float, last: Array, last_s: float) -> Move:
@@ -315,11 +350,18 @@ class Navigator:
         target, how = self._walk(time_s, last, self.config.follow_least_m)
         return target, status if how in ("moving", "no_way") else how
 
-    def _give_way(self, bearing: float) -> Move:
-        """Step back from a person who is too near."""
-        target = self._turn(bearing)
-        back = np.array([-self.config.back_m_s, 0.0, target[2]])
-        return (back if abs(bearing) < 1.0 and self._is_free(back) else target), "moving"
+    def _gives_way(self, person: Track, gap_m: float) -> bool:
+        """Whether the person is too near, or comes this way: then the robot makes room for him, and follows after."""
+        x, y = self._around.pose[:2]
+        if gap_m < self.config.follow_least_m + (0.0 if person.course.any() else CLOSE_M):
+            self._aside = True
+        elif gap_m > PASSES_M:
+            self._aside = False
+        else:
+            off_m = off_line(self._around.pose, person.position, person.course)
+            comes = (x - person.x_m) * person.course[0] + (y - person.y_m) * person.course[1] > 0.0
+            self._aside = bool(comes) and off_m < (CLEAR_M if self._aside else LINE_M)
+        return self._aside
 
     def _keep_up(self, time_s: float, person: Array, speed: Array, gap_m: float, bearing: float) -> Move:
         c, around = self.config, self._around

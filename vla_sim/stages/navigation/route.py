@@ -13,7 +13,7 @@ from vla_sim.stages.navigation.distance import Field
 
 SQRT2 = math.sqrt(2.0)
 NEAR_PRICE = 4.0  # of a cell at the least distance from things, in free ones
-SQUEEZE_PRICE = 8.0  # more, for one nearer than a route comes to things if it can
+SQUEEZE_PRICE = 20.0  # more, for one nearer than a route comes to things if it can
 UNSEEN_PRICE = 0.5  # more, for a cell never looked at
 TIGHT_PRICE = 30.0  # of a cell too near to things, where the robot already stands in such a place
 TIGHT_M, TIGHT_ROOM_M = 0.5, 0.1  # how far from there, and how near to things

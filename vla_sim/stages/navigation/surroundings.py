@@ -155,19 +155,20 @@ class Surroundings:
     def _walking(self) -> list[Track]:
         return [track for track in self.people.tracks if track.moving or track.number == self.led_by]
 
-    def movers(self) -> Array:
-        """[k, 4] x, y, vx, vy of who walks or pauses, and of who is followed."""
+    def movers(self, but: Track | None = None) -> Array:
+        """[k, 4] x, y, vx, vy of who walks or pauses, and of who is followed, all `but` one."""
         people = [*self._walking(), *(t for t in self._pausing() if t.number != self.led_by)]
-        return np.array([[*t.position, *t.velocity] for t in people]).reshape(-1, 4)
+        return np.array([[*t.position, *t.velocity] for t in people if t is not but]).reshape(-1, 4)
 
-    def faces_somebody(self, within_m: float, within_rad: float) -> bool:
-        """Whether somebody who has walked before stands or walks ahead of the robot."""
+    def faces_somebody(self, within_m: float, within_rad: float) -> Track | None:
+        """The nearest of those who have walked before and stand or walk ahead of the robot."""
+        found, least_m = None, within_m
         for track in self.people.tracks:
             place = seen_from(self.pose, np.append(track.position, 0.0))
-            near = math.hypot(place[0], place[1]) < within_m
-            if track.walked_s > -math.inf and near and abs(math.atan2(place[1], place[0])) < within_rad:
-                return True
-        return False
+            away_m = math.hypot(place[0], place[1])
+            if track.walked_s > -math.inf and away_m < least_m and abs(math.atan2(place[1], place[0])) < within_rad:
+                found, least_m = track, away_m
+        return found
 
     def clearance_m(self, pose: Array | None = None) -> float:
         """From the robot's outline, here or at another `pose` [3], to the nearest thing or person."""

@@ -9,6 +9,7 @@ import numpy as np
 from vla_sim.spec import RobotSpec
 from vla_sim.stages.safety.config import AXES, SafetyConfig
 from vla_sim.stages.safety.rules import ROUNDING, Intervention, Outcome, Rule, hold
+from vla_sim.stages.vectors import clipped
 from vla_sim.types import Array, Command, RobotState
 
 BASE_AXES = ("x", "y", "yaw")
@@ -31,10 +32,10 @@ class Limits:
         """The command inside all limits, no faster than the joints may turn from `previous`."""
         spec = self.spec
         wanted = command.joints_rad
-        allowed = np.clip(wanted, spec.lower_rad, spec.upper_rad)
-        reached = np.clip(allowed, previous.joints_rad - self.step_rad, previous.joints_rad + self.step_rad)
-        grips = np.clip(command.grips, 0.0, 1.0)
-        base = np.clip(command.base_velocity, -self.base_max, self.base_max)
+        allowed = clipped(wanted, spec.lower_rad, spec.upper_rad)
+        reached = clipped(allowed, previous.joints_rad - self.step_rad, previous.joints_rad + self.step_rad)
+        grips = clipped(command.grips, 0.0, 1.0)
+        base = clipped(command.base_velocity, -self.base_max, self.base_max)
         if (reached == wanted).all() and (grips == command.grips).all() and (base == command.base_velocity).all():
             return command, []
         changes = _changes("joint_limit", spec.upper_joints, wanted, allowed)
