@@ -208,9 +208,10 @@ def speed(seed: int, settings: Row) -> Row:
 
 
 def halt(seed: int, settings: Row) -> Row:
-    """An emergency stop from 0.5 m/s: when the pelvis has moved less than 5 mm in 0.1 s for the first time for good."""
+    """An emergency stop of a walk ahead and round a bend: when feet and pelvis have come to rest, for good."""
     random = stream(seed, 0, "halt")
     friction, begin = friction_of(random), 5.0 + float(random.uniform(0, 0.8))
+    command = float(random.uniform(0.3, 0.6)), 0.0, float(random.uniform(-0.4, 0.4))
     world = _world(Ground(friction), seed, settings)
     places: list[tuple[float, float, float]] = []
     feet: list[Any] = []
@@ -220,7 +221,7 @@ def halt(seed: int, settings: Row) -> Row:
             places.append((t, *world.true_pose()[:2]))
             feet.append(world.true_feet())
 
-    row = walk(world, begin + 4.0, lambda t: (0.5, 0.0, 0.0) if t >= 0.3 else STILL, None, begin, watch).row()
+    row = walk(world, begin + 4.0, lambda t: command if t >= 0.3 else STILL, None, begin, watch).row()
     world.close()
     at, stood = np.array(places), np.array(feet)
     before = float(np.hypot(*(at[100, 1:] - at[0, 1:])) / 0.4)

@@ -10,6 +10,7 @@ import pytest
 
 import envs
 from envs import checks
+from envs.emergency_stop import STAY_S
 from envs.fetch import FetchEnv
 from envs.floor_plan import floor_plan
 from envs.navigate import NavigateEnv, seen_from
@@ -324,7 +325,7 @@ def test_stop_is_heard_once_at_its_time_and_standing_still_is_enough(monkeypatch
     assert env.verdict == Verdict(True, "stopped")
     info = env._info()
     assert (info["arms_stop_s"], info["base_stop_s"]) == (0.0, 0.0)
-    assert env.world.time_s == pytest.approx(env.said_s + 2.0, abs=0.02)
+    assert env.world.time_s == pytest.approx(env.said_s + STAY_S, abs=0.02)
     env.close()
 
 

@@ -17,9 +17,9 @@ def middle_of_feet(g: Record) -> tuple[float, float]:
 
 
 @compiled
-def change_height(c: Record, g: Record) -> None:
-    """Rise to work when it has stood for a while; sink before and while it steps."""
-    if g.mode == STAND and g.time - g.since > RISE_AFTER_S:
+def change_height(c: Record, s: Record, g: Record) -> None:
+    """Rise to work when it has stood for a while, unless stopped; sink before and while it steps."""
+    if g.mode == STAND and s.halt == 0 and g.time - g.since > RISE_AFTER_S:
         g.height = min(g.height + c.rise_m_s * PERIOD_S, c.stand_height_m)
     elif g.mode in (SHIFT, STEP):
         g.height = max(g.height - c.sink_m_s * PERIOD_S, c.com_height_m)

@@ -38,6 +38,9 @@ class WalkerConfig:
     accel_turn_rad_s2: float = 0.8
     halt_accel_m_s2: float = 4.0  # how fast it is given up in an emergency
     halt_step_time_s: float = 0.30  # nominal step time in an emergency
+    astride_error_m: float = 0.055  # of the divergent component from the line between the feet: it can stop so
+    astride_part: float = 0.25  # ... this part of the way from their middle to either
+    astride_aside_m: float = 0.14  # ... and with the feet at least this far apart
     close_from_m: float = 0.06  # a step begun with the divergent component this near the standing foot is the last,
     close_time_s: float = 0.30  # takes this long,
     close_time_min_s: float = 0.26  # at least: a hastier one rocks the body

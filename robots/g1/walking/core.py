@@ -91,7 +91,7 @@ def _tick(
     follow_feet(c, s, e, g)
     follow_command(c, s, e, g)
     swing_yaw = act(c, w, s, e, g)
-    change_height(c, g)
+    change_height(c, s, g)
     g.com[2] = g.height + g.ground
     g.upright[0] = clip(g.upright[0] - c.upright_gain_per_s * e.roll * PERIOD_S, -0.15, 0.15)
     g.upright[1] = clip(g.upright[1] - c.upright_gain_per_s * e.pitch * PERIOD_S, -0.15, 0.15)

@@ -188,13 +188,22 @@ def _land(c: Record, s: Record, e: Record, g: Record) -> None:
     slow = max(abs(g.ramped[0]), abs(g.ramped[1]), abs(g.ramped[2])) < c.dead_band
     side_by_side = abs(ahead) < 0.04 and c.step_width_m - 0.06 < aside < c.step_width_m + 0.14
     calm = max(abs(g.dcm_error[0]), abs(g.dcm_error[1])) < 0.10
-    closed = g.closes > 0 and _between_feet(c, g, ahead, aside)
-    if closed or (s.walk == 0 and slow and side_by_side and calm):
+    held = s.halt > 0 and (_astride(c, g, ahead, aside) or (g.closes > 0 and _between_feet(c, g, ahead, aside)))
+    if held or (s.walk == 0 and slow and side_by_side and calm):
         _enter(g, BALANCE)
     else:
         _begin_step(c, g, before_x, before_y, s.walk > 0)
         ahead, _ = turn(-g.yaw, g.dcm[0] - g.foot[f, 0], g.dcm[1] - g.foot[f, 1])
         g.closes = 1.0 if s.halt > 0 and abs(ahead) < c.close_from_m else 0.0
+
+
+@compiled
+def _astride(c: Record, g: Record, ahead: float, aside: float) -> bool:
+    """Whether the DCM lies so near the line between the feet, and its middle, that both can hold it as they stand."""
+    mx, my = middle_of_feet(g)
+    x, y = turn(-g.yaw, g.dcm[0] - mx, g.dcm[1] - my)
+    part = y / max(aside, c.astride_aside_m)
+    return abs(x - part * ahead) < c.astride_error_m and abs(part) < c.astride_part and aside > c.astride_aside_m
 
 
 @compiled
