@@ -28,7 +28,7 @@ LEAST_WAY_M = 3.0
 
 class EmergencyStopEnv(TargetEnv):
     """At a drawn time a stop is heard (`heard`). Success: then the arms rest within `arms_within_s`, the feet and the
-    base within `base_within_s`, and all stay at rest for 2 s.
+    base within `base_within_s`, and all stay at rest for 1.5 s.
 
     Each step shakes the arms of a body that walks: until its feet have come to rest, what the arms are told counts.
     `situation`: "walk" to another room, "work" at a table, or "any" of them. `info` also has `stop_said_s`,
@@ -49,6 +49,7 @@ class EmergencyStopEnv(TargetEnv):
         if situation not in SITUATIONS:
             raise ConfigError("env.situation", f"unknown {situation!r}", nearest(str(situation), SITUATIONS))
         self.situation, self.table = situation, table
+        self.on_foot = situation != "work"
         super().__init__(**common)  # type: ignore[arg-type]
 
     def _check(self, payload_kg: float) -> None:

@@ -33,6 +33,7 @@ class FetchEnv(TargetEnv):
 
     time_limit_s = 150.0
     default_scene = "apartment"
+    on_foot = True
     collision_n = math.inf  # hands may press on the table; `info` says how hard anything was pressed
 
     def __init__(

@@ -34,6 +34,7 @@ class FollowPersonEnv(TaskEnv):
 
     time_limit_s = 90.0
     default_scene = "apartment"
+    on_foot = True
     truths = (("person_in_base", 2), ("person_velocity", 2))
     collision_n = 15.0
 

@@ -27,6 +27,7 @@ class NavigateEnv(TaskEnv):
 
     time_limit_s = 90.0
     default_scene = "apartment"
+    on_foot = True
     truths = (("goal_in_base", 3),)
     collision_n = 15.0
 

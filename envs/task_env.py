@@ -50,6 +50,7 @@ class TaskEnv(gym.Env[Obs, dict[str, Any]]):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012 (gymnasium's own convention)
     time_limit_s = 30.0
     default_scene = "table"
+    on_foot = False  # whether the task leads from place to place: only a robot that walks can do it
     truths: tuple[tuple[str, int], ...] = ()  # name and length of each privileged figure
     collision_n: float | None = None  # more force than this on furniture, walls or people ends the task; None = never
 
@@ -81,7 +82,12 @@ class TaskEnv(gym.Env[Obs, dict[str, Any]]):
         self.kind = body if body is not None else default_body()
         read = scene_file.load(scene if scene is not None else self.default_scene)
         self.scene = read.for_robot(self.kind.reach_zone().table_top_m)
-        self._check(self.kind.spec(control_rate_hz).payload_kg)
+        spec = self.kind.spec(control_rate_hz)
+        if self.on_foot and not any(spec.base_velocity_max):
+            problem = f"{spec.name} stands where it is, and this task leads from room to room"
+            hint = "robot=g1 walks; for one that stands there are env=pick_place, pick_moving and reach"
+            raise ConfigError("robot", problem, hint)
+        self._check(spec.payload_kg)
         self.world = World(self.kind, physics, control_rate_hz, self.scene)
         self.cameras = Cameras(self.world, SensorNoise(rgb_noise, depth_noise_m))
         for camera, (width, height) in (resolutions or {}).items():

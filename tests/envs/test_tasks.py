@@ -16,6 +16,7 @@ from envs.floor_plan import floor_plan
 from envs.navigate import NavigateEnv, seen_from
 from envs.site import standing_point
 from envs.task_env import TaskEnv
+from robots.talos import Talos
 from vla_sim.catalogue import SHAPES
 from vla_sim.errors import ConfigError
 from vla_sim.types import Array, Command, Mode, Verdict
@@ -303,6 +304,12 @@ def test_the_person_leads_through_rooms(difficulty: str, speeds: tuple[float, fl
         assert 8.0 <= env.world.people[0].route.length_m <= 15.0
         assert 20 < env.world.people[0].route.duration_s < env.time_limit_s - 12
     env.close()
+
+
+@pytest.mark.parametrize("task", ["Navigate", "Fetch", "FollowPerson", "EmergencyStop"])
+def test_a_robot_that_stands_is_refused_where_the_task_leads_elsewhere(task: str) -> None:
+    with pytest.raises(ConfigError, match=r"^robot: talos stands where it is.*robot=g1 walks"):
+        made(task, body=Talos())
 
 
 # EmergencyStop

@@ -112,7 +112,7 @@ class StepUp(LegSkill):
         self.query, self.surface, self._beside_hand = query, surface, beside_hand
         self._looks_made = 0
         self._docks = 0
-        self._base_goal = np.zeros(3)
+        self.base_goal = np.zeros(3)  # where in the site to stand
 
     @property
     def looks(self) -> bool:
@@ -125,7 +125,7 @@ class StepUp(LegSkill):
         estimate = tick.estimates.get(str(self.query))
         if estimate is not None and self.elapsed_s(tick) > LOOK_S + SETTLE_S:
             here = self.walk.base_in_site(tick.state)
-            self._base_goal = self._stand_at(planar.apply(here, estimate.position_in_base[:2]), here)
+            self.base_goal = self._stand_at(planar.apply(here, estimate.position_in_base[:2]), here)
             return "dock"
         if self.elapsed_s(tick) > GLIMPSE_S + SETTLE_S:
             return self._look_elsewhere(tick)
@@ -165,7 +165,7 @@ class StepUp(LegSkill):
     def _dock(self, tick: Tick) -> str | None:
         if self.walk.goal is None:
             self._docks += 1
-            self._go(tick, self.walk.goal_of_heading(self._base_goal, tick.state), "dock")
+            self._go(tick, self.walk.goal_of_heading(self.base_goal, tick.state), "dock")
         if self.walk.status == "no_way":
             self.walk.stop()
             self.end(False, "no_way")
@@ -177,7 +177,7 @@ class StepUp(LegSkill):
 
     def _docked(self, tick: Tick, share: float = 1.0) -> bool:
         """Whether both feet stand where they should, by a share of the tolerance."""
-        off = planar.compose(planar.inverse(self._base_goal), self.walk.base_in_site(tick.state))
+        off = planar.compose(planar.inverse(self.base_goal), self.walk.base_in_site(tick.state))
         near = np.hypot(off[0], off[1]) < share * DOCKED_M and abs(off[2]) < share * DOCKED_RAD
         return bool(near and tick.state.standing)
 

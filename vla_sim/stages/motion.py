@@ -38,7 +38,7 @@ class Motion:
         self._arms = Arms(spec, self.config)
         self.walk = Walk(spec)
         self._upper = spec.upper_index
-        self._skill: Skill | None = None
+        self.skill: Skill | None = None  # the one under way
         self.outcome: Outcome | None = None
 
     def reset(self, state: RobotState, site: SiteMap | None = None) -> None:
@@ -49,7 +49,7 @@ class Motion:
         self.attempts = 0
 
     def _clear(self) -> None:
-        self._skill, self.outcome = None, None
+        self.skill, self.outcome = None, None
         self._ahead: list[Callable[[], Skill]] = []
         self._queries: tuple[ObjectQuery, ...] = ()
         self._pick: ObjectQuery | None = None
@@ -64,7 +64,7 @@ class Motion:
         self._next()
 
     def _next(self) -> None:
-        self._skill = self._ahead.pop(0)() if self._ahead else None
+        self.skill = self._ahead.pop(0)() if self._ahead else None
 
     @property
     def queries(self) -> tuple[ObjectQuery, ...]:
@@ -74,17 +74,17 @@ class Motion:
     @property
     def phase(self) -> str:
         """What the robot is doing."""
-        return self._skill.phase if self._skill is not None else "idle"
+        return self.skill.phase if self.skill is not None else "idle"
 
     @property
     def request(self) -> GraspRequest | None:
         """A grasp the current skill wants planned."""
-        return self._skill.request if self._skill is not None else None
+        return self.skill.request if self.skill is not None else None
 
     def answer(self, grasp: Grasp) -> None:
         """The planner's answer."""
-        if self._skill is not None:
-            self._skill.answer(grasp)
+        if self.skill is not None:
+            self.skill.answer(grasp)
 
     @property
     def goal(self) -> Goal | None:
@@ -98,32 +98,32 @@ class Motion:
     @property
     def looks(self) -> bool:
         """Whether the camera is of use now: before there is a plan, and whenever the skill says so."""
-        return self._skill is None or self._skill.looks
+        return self.skill is None or self.skill.looks
 
     def sight_needed(self) -> ObjectQuery | None:
         """The object that must be in view to go on now."""
-        if isinstance(self._skill, Pick) and self._skill.waits_for_sight:
+        if isinstance(self.skill, Pick) and self.skill.waits_for_sight:
             return self._pick
         return None
 
     def tick(self, tick: Tick) -> None:
         """One control period of the current skill."""
-        if self._skill is not None and self.outcome is None:
-            before = self._skill.attempts
-            self._skill.tick(tick)
-            self.attempts += self._skill.attempts - before
-            if self._skill.outcome is not None:
-                self._follow(self._skill.outcome, tick)
+        if self.skill is not None and self.outcome is None:
+            before = self.skill.attempts
+            self.skill.tick(tick)
+            self.attempts += self.skill.attempts - before
+            if self.skill.outcome is not None:
+                self._follow(self.skill.outcome, tick)
         self._velocity = self.walk.velocity(tick.now_s)
 
     def _follow(self, ended: Outcome, tick: Tick) -> None:
         """What comes after a skill."""
-        if isinstance(self._skill, Place):
+        if isinstance(self.skill, Place):
             self._arms.holding = False
-            if not (ended.success and self._seen_in_tray(self._skill.query, tick)):
+            if not (ended.success and self._seen_in_tray(self.skill.query, tick)):
                 self._once_more(ended)
                 return
-        elif isinstance(self._skill, Pick):
+        elif isinstance(self.skill, Pick):
             self._arms.holding = ended.success
         if not ended.success:
             self.outcome = ended
@@ -134,15 +134,15 @@ class Motion:
 
     def _once_more(self, ended: Outcome) -> None:
         """Pick it up again from where it fell, if it lies where the robot stands, and place it again."""
-        assert isinstance(self._skill, Place) and self._pick is not None
+        assert isinstance(self.skill, Place) and self._pick is not None
         if self.attempts >= self.config.max_attempts:
             self.outcome = Outcome(False, ended.reason or "not_in_tray")
             return
-        place, pick = self._skill.query, self._pick
+        place, pick = self.skill.query, self._pick
         self._ahead.insert(0, lambda: Place(self._arms, place, pick))
         again = Pick(self._arms, pick)
         again.attempts = self.attempts
-        self._skill = again
+        self.skill = again
 
     def _seen_in_tray(self, tray_query: ObjectQuery, tick: Tick) -> bool:
         target, tray = (tick.estimates.get(str(query)) for query in (self._pick, tray_query))
@@ -168,7 +168,7 @@ class Motion:
     @property
     def walking(self) -> bool:
         """Whether the current skill uses the legs."""
-        return isinstance(self._skill, LegSkill)
+        return isinstance(self.skill, LegSkill)
 
 
 def _inside(target: Estimate, tray: Estimate) -> bool:
