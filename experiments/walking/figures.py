@@ -1,6 +1,7 @@
-"""The study's figures from its records: `python -m experiments.walking.figures FOLDER`.
+"""The study's figures from its records: `python -m experiments.walking.figures [FOLDER]`.
 
-The folder holds the CSV files that `experiments.walking.trials --out` wrote; the figures are put beside them.
+The folder (default: `records`) holds the CSV files that `experiments.walking.trials --out` wrote; the figures are put
+beside them.
 """
 
 from __future__ import annotations
@@ -93,10 +94,45 @@ def speeds(folder: Path) -> None:
     figure.savefig(folder / "speed.png", dpi=90)
 
 
+def loads(folder: Path) -> None:
+    """Courses walked to their end, at rest after each stop, by the load in the right hand."""
+    rows = pd.concat([read(folder, "payload"), read(folder, "load")])
+    if not len(rows):
+        return
+    figure, axes = plt.subplots(figsize=(4.2, 3.2), layout="constrained")
+    for load_kg, some in rows.groupby("payload_kg"):
+        low, high = wilson(int(some["ok"].sum()), len(some))
+        axes.plot([load_kg, load_kg], [low, high], color=GOOD, lw=3)
+        axes.plot(load_kg, some["ok"].mean(), "o", color=GOOD)
+        axes.annotate(f"{some['ok'].sum()}/{len(some)}", (load_kg, 0.03), ha="center", fontsize=8)
+    axes.set(xlabel="load in the right hand, kg", ylabel="part that went well,\n95 % interval", ylim=(0, 1.04))
+    axes.margins(x=0.1)
+    figure.savefig(folder / "payload.png", dpi=90)
+
+
+def slippery(folder: Path) -> None:
+    """Speed reached on floors of any friction, and falls."""
+    rows = read(folder, "slippery")
+    if not len(rows):
+        return
+    figure, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
+    for words, colour in zip(sorted(rows["commanded"].unique()), (GOOD, "#7a5ea8"), strict=False):
+        some = rows[rows["commanded"] == words]
+        wanted = json.loads(words)[0]
+        stayed, fell = some[some["ok"]], some[~some["ok"]]
+        axes.axhline(wanted, color=colour, lw=0.8, ls=":")
+        axes.plot(stayed["friction"], stayed["reached_m_s"], "o", ms=4, color=colour, label=f"{wanted} m/s commanded")
+        axes.plot(fell["friction"], np.zeros(len(fell)), "X", color=BAD, ms=6)
+    axes.plot([], [], "X", color=BAD, label="fell")
+    axes.set(xlabel="friction of the floor", ylabel="reached speed, m/s", ylim=(-0.02, None))
+    axes.legend(fontsize=8)
+    figure.savefig(folder / "friction.png", dpi=90)
+
+
 def main() -> None:
     """Draw all of them."""
-    folder = Path(sys.argv[1])
-    for draw in (outcomes, pushes, drift, speeds):
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "records"
+    for draw in (outcomes, pushes, drift, speeds, loads, slippery):
         draw(folder)
 
 

@@ -128,7 +128,8 @@ def courses(seed: int, settings: Row) -> Row:
     row = walk(world, end_s, partial(at, segments), moves, each=stops.look).row()
     world.close()
     return {
-        "seed": seed, "friction": ground.friction, **row, "stops": len(stops.ends_s),
+        "seed": seed, "friction": ground.friction, "payload_kg": settings.get("payload_kg", 0.0), **row,
+        "stops": len(stops.ends_s),
         "restless_stops": stops.restless, "stop_slid_m": round(stops.worst_m, 4),
         "ok": not row["fell"] and stops.restless == 0,
     }  # fmt: skip
