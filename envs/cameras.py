@@ -28,7 +28,8 @@ from vla_sim.types import Array, Frame, Intrinsics
 
 ROBOT_LABEL = 1
 FIRST_BODY_LABEL = 2
-THIRD_PERSON = look_at(np.array([1.15, -0.95, 1.35]), np.array([0.12, 0.0, 0.80]))
+BESIDE_EYE, BESIDE_TARGET = np.array([1.15, -0.95, 1.35]), np.array([0.12, 0.0, 0.80])
+BESIDE_FOR_M = 1.24  # eyes of the robot that this place shows from head to table; others are seen from farther away
 THIRD_PERSON_SPEC = CameraSpec("third_person", Intrinsics.from_fov(640, 480, np.radians(50)), depth=False, link=None)
 FOLLOW_EYE, FOLLOW_TARGET = np.array([-1.4, -1.1, 3.3]), np.array([0.1, 0.1, 0.7])  # from where the robot stands
 FOLLOW_CLEAR_M = 0.6  # walls and people that reach further than this above what it looks at are cut away
@@ -136,7 +137,8 @@ class Cameras:
             over = world.robot.link_poses_in_world([-1])[0, :3, 3] * (1.0, 1.0, 0.0)
             return look_at(over + FOLLOW_EYE, over + FOLLOW_TARGET)
         x, y, yaw = world.layout.start
-        return np.asarray(planar_pose(Start(x, y, yaw)) @ THIRD_PERSON)
+        larger = world.kind.reach_zone().eye_xz[1] / BESIDE_FOR_M
+        return np.asarray(planar_pose(Start(x, y, yaw)) @ look_at(larger * BESIDE_EYE, larger * BESIDE_TARGET))
 
     @property
     def renderer(self) -> RasterRenderer:

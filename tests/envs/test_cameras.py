@@ -12,9 +12,9 @@ from scipy.spatial.transform import Rotation
 import envs
 import envs.cameras
 from envs.bodies import Part
-from envs.cameras import FIRST_BODY_LABEL, ROBOT_LABEL, THIRD_PERSON, Look, look_of
+from envs.cameras import BESIDE_EYE, BESIDE_TARGET, FIRST_BODY_LABEL, ROBOT_LABEL, Look, look_of
 from envs.randomise import Drawn
-from envs.rendering.camera import Light
+from envs.rendering.camera import Light, look_at
 from envs.rendering.meshes import Visual, box, load_visuals
 from envs.task_env import TaskEnv
 from robots.articulated import OPTICAL_IN_LINK
@@ -420,7 +420,7 @@ def test_a_look_that_cannot_be_is_refused(env: TaskEnv) -> None:
 def test_the_camera_in_the_room_stands_still_and_has_no_noise(env: TaskEnv) -> None:
     env.restart(4)
     frame = env.capture("third_person")
-    assert np.array_equal(frame.pose_camera_in_base, THIRD_PERSON)
+    assert np.array_equal(frame.pose_camera_in_base, look_at(BESIDE_EYE, BESIDE_TARGET))
     assert same(frame, env.cameras.capture("third_person", noise=False))
     assert frame.rgb.shape == (480, 640, 3)
 

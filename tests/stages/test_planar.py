@@ -45,3 +45,18 @@ def test_of_pose_reads_a_homogeneous_pose(a: Array) -> None:
 def test_wrap_keeps_the_direction(angle: float) -> None:
     assert -np.pi <= planar.wrap(angle) <= np.pi
     np.testing.assert_allclose(np.exp(1j * planar.wrap(angle)), np.exp(1j * angle), atol=1e-9)
+
+
+@given(poses, poses)
+def test_seen_from_gives_back_where_it_lies(a: Array, b: Array) -> None:
+    np.testing.assert_allclose(matrix(planar.compose(a, planar.seen_from(a, b))), matrix(b), atol=1e-9)
+
+
+@given(poses, st.lists(st.tuples(numbers, numbers, numbers), min_size=1, max_size=5).map(np.array))
+def test_moved_is_the_matrix_at_work_on_every_point_and_keeps_heights(a: Array, points: Array) -> None:
+    homogeneous = np.column_stack([points[:, :2], np.ones(len(points))])
+    before = points.copy()
+    moved = planar.moved(a, points)
+    np.testing.assert_allclose(moved[:, :2], (homogeneous @ matrix(a).T)[:, :2], atol=1e-9)
+    np.testing.assert_array_equal(moved[:, 2], before[:, 2])
+    np.testing.assert_array_equal(points, before)
