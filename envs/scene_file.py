@@ -6,6 +6,7 @@ The frame of a scene is the site's: what the robot is told of the place (`envs.s
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from vla_sim.errors import ConfigError, nearest
 from vla_sim.mapping import read
 from vla_sim.types import Array, ObjectQuery
 
+BOOL_TAG = "tag:yaml.org,2002:bool"
 FOLDER = Path(__file__).parent / "scenes"
 DOOR_LEAST_M = 0.9
 SURFACES = ("table", "counter")
@@ -306,7 +308,12 @@ def load(source: str | Path | Mapping[str, Any] | Scene, key: str = "env.scene")
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key given twice."""
+    """Refuses a key given twice. `on` is a word, as in YAML 1.2: only true and false are truth values."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (a class attribute of PyYAML's)
+        first: [(tag, pattern) for tag, pattern in known if tag != BOOL_TAG]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen = [self.construct_object(name, deep=deep) for name, _ in node.value]
@@ -314,6 +321,9 @@ class _StrictLoader(yaml.SafeLoader):
             if name in seen[:i]:
                 raise yaml.constructor.ConstructorError(None, None, f"key {name!r} is given twice", node.start_mark)
         return super().construct_mapping(node, deep)
+
+
+_StrictLoader.add_implicit_resolver(BOOL_TAG, re.compile("^(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 def _check_length(key: str, numbers: Numbers, count: int) -> None:

@@ -79,6 +79,14 @@ def test_mistakes_are_named(data: Any, words: str) -> None:
         scene_file.load(data)
 
 
+def test_an_object_lies_on_something_without_quotes(tmp_path: Path) -> None:
+    """In YAML 1.1 the key `on` would be a truth value."""
+    path = tmp_path / "laid.yaml"
+    laid = "objects:\n  - {what: red mug, on: table, mass_kg: 0.4}\n"
+    path.write_text((scene_file.FOLDER / "table.yaml").read_text() + laid)
+    assert scene_file.load(path).objects[0].on == "table"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [("a: [", "no YAML"), ("just words", "no mapping"), ("name: a\nname: b\n", "given twice")],
