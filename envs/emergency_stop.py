@@ -27,8 +27,8 @@ LEAST_WAY_M = 3.0
 
 
 class EmergencyStopEnv(TargetEnv):
-    """At a drawn time a stop is heard (`heard`). Success: then the arms rest within `arms_within_s`, the feet and the
-    base within `base_within_s`, and all stay at rest for 1.5 s.
+    """At a drawn time a stop is heard (`heard`). Success: then the arms rest within `arms_within_s`, the feet, and
+    with them the base frame between them, within `base_within_s`, and all stay at rest for 1.5 s.
 
     Each step shakes the arms of a body that walks: until its feet have come to rest, what the arms are told counts.
     `situation`: "walk" to another room, "work" at a table, or "any" of them. `info` also has `stop_said_s`,

@@ -136,10 +136,16 @@ def _begin_step(c: Record, g: Record, before_x: float, before_y: float, walks: b
 
 
 @compiled
+def _dcm_from_middle(g: Record) -> tuple[float, float]:
+    """m ahead and to the left of the feet's middle at which the DCM lies, in the pelvis' heading."""
+    x, y = middle_of_feet(g)
+    return turn(-g.yaw, g.dcm[0] - x, g.dcm[1] - y)
+
+
+@compiled
 def _stand(c: Record, s: Record, e: Record, g: Record) -> None:
     stand_reference(c, e, g)
-    x, y = middle_of_feet(g)
-    x, y = turn(-g.yaw, g.dcm[0] - x, g.dcm[1] - y)
+    x, y = _dcm_from_middle(g)
     if s.walk > 0:
         _start(g)
     elif g.time > c.settle_time_s and max(abs(x), abs(y)) > c.balance_from_m:
@@ -200,8 +206,7 @@ def _land(c: Record, s: Record, e: Record, g: Record) -> None:
 @compiled
 def _astride(c: Record, g: Record, ahead: float, aside: float) -> bool:
     """Whether the DCM lies so near the line between the feet, and its middle, that both can hold it as they stand."""
-    mx, my = middle_of_feet(g)
-    x, y = turn(-g.yaw, g.dcm[0] - mx, g.dcm[1] - my)
+    x, y = _dcm_from_middle(g)
     part = y / max(aside, c.astride_aside_m)
     return abs(x - part * ahead) < c.astride_error_m and abs(part) < c.astride_part and aside > c.astride_aside_m
 
@@ -209,8 +214,7 @@ def _astride(c: Record, g: Record, ahead: float, aside: float) -> bool:
 @compiled
 def _between_feet(c: Record, g: Record, ahead: float, aside: float) -> bool:
     """Whether the DCM lies near the middle of the feet, the left being `ahead` and `aside` m of the right."""
-    mx, my = middle_of_feet(g)
-    x, y = turn(-g.yaw, g.dcm[0] - mx, g.dcm[1] - my)
+    x, y = _dcm_from_middle(g)
     return abs(x) < c.close_error_m and abs(y) < c.close_error_m and aside > c.step_width_m - 0.08
 
 
