@@ -167,10 +167,12 @@ class TaskEnv(gym.Env[Obs, dict[str, Any]]):
         self._verdict = None
         self._pressed: tuple[float, str] = (0.0, "")
 
-    def advance(self, command: Command) -> Command:
-        """One control period of the world under `command`, without observing; returns the command in force."""
-        sent = self.world.robot.apply(self._in_limits(command))
-        self.world.step()
+    def advance(self, command: Command, late_s: float = 0.0) -> Command:
+        """One control period of the world under `command`, without observing; returns the command in force.
+
+        It takes effect after `late_s` of the period, to the nearest physics step.
+        """
+        sent = self.world.act(self._in_limits(command), late_s)
         if self._verdict is None:
             self._verdict = self._judge_all()
         return sent

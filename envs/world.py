@@ -20,7 +20,7 @@ from robots.body import Body, BodyKind, Start
 from vla_sim.catalogue import SHAPES
 from vla_sim.clock import divides, ticks_between
 from vla_sim.errors import ConfigError
-from vla_sim.types import Array
+from vla_sim.types import Array, Command
 
 BELT_RGB = (0.35, 0.33, 0.30)
 FLOOR_FRICTION, TABLE_FRICTION, BELT_FRICTION, OBJECT_FRICTION = 0.9, 0.7, 1.0, 0.8
@@ -178,19 +178,40 @@ class World:
         """Simulated time since `build`."""
         return self.ticks / self.spec.control_rate_hz
 
+    def act(self, command: Command, late_s: float = 0.0) -> Command:
+        """Advance one control period, under the command before for the first `late_s`; returns the one in force."""
+        late = min(round(late_s * self.physics.rate_hz), self.substeps)
+        if not late:
+            sent = self.robot.apply(command)
+            self.step()
+            return sent
+        self._begin()
+        self._substeps(late)
+        sent = self.robot.apply(command)
+        self._substeps(self.substeps - late)
+        self.ticks += 1
+        return sent
+
     def step(self, *, control: bool = True) -> None:
         """Advance one control period; without `control` the motors keep what they were last told."""
+        self._begin()
+        self._substeps(self.substeps, control)
+        self.ticks += 1
+
+    def _begin(self) -> None:
+        """What else moves, for one control period."""
         if self.layout.belt is not None:
             self._drive_belt(self.layout.belt)
         if self.people:
             here = self.robot.pose_base_in_world()[:2, 3]
             for person in self.people:
                 person.drive(1.0 / self.spec.control_rate_hz, here)
-        for _ in range(self.substeps):
+
+    def _substeps(self, count: int, control: bool = True) -> None:
+        for _ in range(count):
             if control:
                 self.robot.before_step()
             p.stepSimulation(**self.on)
-        self.ticks += 1
 
     # -- the truth ----------------------------------------------------------------------------------------------
     def pose(self, body: int) -> tuple[Array, Array]:

@@ -29,6 +29,7 @@ class MockRobot:
         self._spec = mock_spec(control_rate_hz)
         self._time_limit_s, self._instruction = time_limit_s, instruction
         self.sent: list[Command] = []
+        self.late_s: list[float] = []  # of each `act`
         self.stopped = ""
         self._targets = np.zeros(3)
         self._grips = np.ones(1)
@@ -44,6 +45,7 @@ class MockRobot:
     def reset(self, seed: int) -> Observation:
         """Joints to zero. The seed changes nothing: there is no world to vary."""
         self.sent.clear()
+        self.late_s.clear()
         self.stopped = ""
         self._targets, self._grips = np.zeros(3), np.ones(1)
         return self.observe()
@@ -59,9 +61,10 @@ class MockRobot:
         rgb = np.full((i.height, i.width, 3), 128, np.uint8)
         return Frame(name, now_s, rgb, i, np.eye(4), np.full((i.height, i.width), np.inf, np.float32))
 
-    def act(self, command: Command) -> Command:
+    def act(self, command: Command, late_s: float = 0.0) -> Command:
         """Follow at once, unless stopped or told to hold."""
         self._spec.check(command)
+        self.late_s.append(late_s)
         if self.stopped or command.mode is not Mode.TRACK:
             return self.hold()
         self._targets[1:], self._grips = command.joints_rad, command.grips.copy()

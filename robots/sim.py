@@ -26,7 +26,7 @@ class RobotWorld(Protocol):
 
     def restart(self, seed: int) -> None: ...
 
-    def advance(self, command: Command) -> Command: ...
+    def advance(self, command: Command, late_s: float = 0.0) -> Command: ...
 
     def robot_state(self) -> RobotState: ...
 
@@ -77,10 +77,13 @@ class SimRobot:
         frames = {name: self.env.capture(name) for name in cameras}
         return Observation(self.env.robot_state(), frames, self.env.scan() if scan else None)
 
-    def act(self, command: Command) -> Command:
-        """Advance one control period. After `stop`, the pose is held whatever is asked."""
+    def act(self, command: Command, late_s: float = 0.0) -> Command:
+        """Advance one control period, the command taking effect after `late_s` of it, to the nearest physics step.
+
+        After `stop`, the pose is held whatever is asked.
+        """
         self._spec.check(command)
-        return self.hold() if self._stopped else self.env.advance(command)
+        return self.hold() if self._stopped else self.env.advance(command, late_s)
 
     def hold(self) -> Command:
         """One period in the pose last commanded: a robot in position control stands by keeping its targets."""

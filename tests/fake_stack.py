@@ -171,7 +171,8 @@ class HandExecutor:
     def submit(
         self, stage_name: str, stage: Callable[[Any], Any], value: Any, *, deadline_s: float | None,
         on_done: Callable[[Answer[Any]], None], on_deadline: Callable[[int], None] | None = None,
-        t_origin_s: float | None = None,
+        t_origin_s: float | None = None, simplified: Callable[[Any], Any] | None = None, effort: float = 1.0,
+        light: bool = False,
     ) -> int:  # fmt: skip
         self.asked.append(Asked(stage_name, stage, value, deadline_s, on_done, on_deadline))
         return len(self.asked) - 1
@@ -179,7 +180,7 @@ class HandExecutor:
     def stages(self) -> list[str]:
         return [request.stage for request in self.asked]
 
-    def answer(self, number: int, status: Status = "ok") -> None:
+    def answer(self, number: int, status: Status = "ok", at_s: float = 0.0) -> None:
         """End a request; the stage runs where a real executor would run it."""
         request, value = self.asked[number], None
         error: VlaSimError | None = None
@@ -190,7 +191,7 @@ class HandExecutor:
                 status, error = "refused", problem
             except VlaSimError as problem:
                 status, error = "failed", problem
-        span = Span(0, number, request.stage, "robot", status, 0, 0, 0, 0, 0, 0, 0, 0, request.deadline_s)
+        span = Span(0, number, request.stage, "robot", status, 0, at_s, 0, 0, 0, 0, 0, 0, request.deadline_s)
         request.on_done(Answer(value, span, error))
 
     def miss(self, number: int) -> None:

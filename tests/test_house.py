@@ -23,18 +23,20 @@ LAYERS = (
     ("kinematics",),
     ("mapping",),
     ("stages", "deployment", "telemetry"),
-    ("stack", "expert"),
-    ("agent",),
+    ("stack", "expert", "waiting"),
+    ("agent", "profiles"),
     ("harness",),
     ("report",),
-    ("configuration", "progress"),
-    ("sweeps",),
-    ("run",),
+    ("configuration", "board"),
+    ("progress",),
+    ("analysis",),
+    ("variant", "sweeps"),
+    ("run", "profile", "analyse"),
 )
 LAYER = {f"vla_sim.{name}": height for height, names in enumerate(LAYERS) for name in names}
 SEAMS = frozenset(f"vla_sim.{n}" for n in ("types", "spec", "errors", "robot", "clock", "rng", "catalogue"))
 OPEN_TO_ALL = SEAMS | {"vla_sim.kinematics", "vla_sim.mapping"}  # what worlds and bodies may know of vla_sim
-HYDRA_IMPORTERS = frozenset({"vla_sim.run", "vla_sim.configuration", "vla_sim.sweeps"})
+HYDRA_IMPORTERS = frozenset({"vla_sim.run", "vla_sim.configuration", "vla_sim.variant", "vla_sim.sweeps"})
 HEAVY = ("cv2", "hydra", "matplotlib", "numba", "omegaconf", "pandas", "pinocchio", "pybullet", "scipy")
 
 MAX_FILE_LINES = 500

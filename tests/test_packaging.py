@@ -67,7 +67,7 @@ def test_lock_meets_every_requirement() -> None:
 
 def test_everything_imported_is_a_declared_dependency() -> None:
     providers = PROVIDED_BY | dict(packages_distributions())
-    declared = {canonicalize_name(r.name) for r in requirements("joblib")}
+    declared = {canonicalize_name(r.name) for r in requirements("joblib", "llm", "rerun")}
     undeclared = {
         name: where
         for name, where in third_party_imports().items()

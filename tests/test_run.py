@@ -42,6 +42,11 @@ def test_help_lists_every_choice(flag: str, capsys: pytest.CaptureFixture[str]) 
         assert re.search(rf"^  {path.parent.name} .*\b{path.stem}\b", shown, re.MULTILINE), path
 
 
+def test_help_speaks_of_groups_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["--help"]) == 0
+    assert not re.search(r"^  hydra ", capsys.readouterr().out, re.MULTILINE)
+
+
 def test_help_is_instant() -> None:
     done = command("--help", flags=("-X", "importtime"))
     assert done.returncode == 0
@@ -141,6 +146,21 @@ def test_an_interrupt_ends_with_130(
     assert run.main([*SMALL, f"hydra.run.dir={tmp_path / 'out'}"]) == 130
     (line,) = shown_errors(capfd.readouterr().err)
     assert line.startswith("interrupted")
+    assert line.endswith(f"to go on: python -m vla_sim.run {' '.join(SMALL)} hydra.run.dir={tmp_path / 'out'}")
+
+
+def test_where_the_folder_is_named_by_the_time_an_interrupt_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("vla_sim.harness.experiment.run_experiment", interrupt)
+    assert run.main(["-m", *SMALL, "deploy=edge,cloud"]) == 130
+    (line,) = shown_errors(capfd.readouterr().err)
+    assert re.search(r"to go on: .* hydra\.sweep\.dir=multirun/[\d-]+/[\d-]+$", line)
+    assert not list(tmp_path.rglob(".progress"))
 
 
 def test_a_report_of_nothing_is_one_line(tmp_path: Path) -> None:
@@ -240,10 +260,111 @@ def test_an_experiments_sweep_gives_way_to_the_command_line(
 
     def play(robot: Any, stack: Any, settings: RunSettings, *_: Any) -> dict[str, Any]:
         played.append(next(word for word in settings.overrides if word.startswith("deploy="))[len("deploy=") :])
-        return {"success_rate": None}
+        return {"success_rate": None, "episodes": 0}
 
     monkeypatch.setattr("vla_sim.harness.experiment.run_experiment", play)
     monkeypatch.setattr("vla_sim.report.page.write_report", lambda _: None)
     monkeypatch.setattr("vla_sim.progress.print_summary", lambda *_: None)
     assert run.main([*words, *(f"hydra.{kind}.dir={tmp_path / kind}" for kind in ("run", "sweep"))]) == 0
     assert sorted(played) == sorted(deploys)
+
+
+# Going on, and what a result must reach
+
+
+def test_the_same_command_in_the_same_folder_goes_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["env=reach", "video=false", "delay_ms=0", f"hydra.run.dir={tmp_path / 'out'}"]
+    assert run.main([*words, "episodes=1"]) == 0
+    report = tmp_path / "out" / "report.html"
+    before = report.stat().st_mtime_ns
+    assert run.main([*words, "episodes=1"]) == 0  # nothing to play, the report stays
+    assert report.stat().st_mtime_ns == before
+    assert run.main([*words, "episodes=2"]) == 0
+    assert load_run(tmp_path / "out").metrics["episodes"] == 2
+    assert report.stat().st_mtime_ns > before
+    capfd.readouterr()
+    assert run.main([*words, "episodes=2", "network=4g"]) == 2
+    (line,) = shown_errors(capfd.readouterr().err)
+    assert line.startswith("error: network.")
+    assert "hydra.run.dir" in line
+    assert "resume=false" in line
+    # A gate is held against what is there, without playing it again.
+    assert run.main([*words, "episodes=2", "report.gates=['success_rate >= 0', 'episodes >= 9']"]) == 3
+    lines = shown_errors(capfd.readouterr().err)
+    assert [line for line in lines if line.startswith("gate ")] == ["gate episodes >= 9: 2, missed by 7"]
+    expect_whole_run(tmp_path / "out")
+
+
+@pytest.mark.parametrize("workers", [False, True], ids=["one process", "joblib"])
+def test_a_sweep_plays_all_its_variants_before_it_fails_a_gate(workers: bool, tmp_path: Path) -> None:
+    if workers:
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    words = ("deploy=edge,cloud", "env=reach", *SMALL, "delay_ms=0", "report.gates=['latency_ms.intent.p95 <= 10']")
+    launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2") if workers else ()
+    done = command(*words, *launcher, f"hydra.sweep.dir={tmp_path / 'out'}", "-m")
+    assert done.returncode == 3, done.stderr
+    expect_whole_sweep(tmp_path / "out", ["edge", "cloud"])
+    lines = [line for line in done.stderr.splitlines() if line.startswith("[")]
+    assert len(lines) == 2
+    assert sorted(line.split("] ")[1].split(":")[0] for line in lines) == ["deploy=cloud", "deploy=edge"]
+    assert sum("missed by" in line for line in lines) == 1  # over the network alone it takes longer
+    assert not (tmp_path / "out" / ".progress").exists()
+
+
+def test_in_workers_one_variant_that_is_refused_stops_no_other(tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    words = ("env=reach", "env.scene=table,nowhere", *SMALL, "delay_ms=0", "hydra/launcher=joblib")
+    done = command(*words, "hydra.launcher.n_jobs=2", f"hydra.sweep.dir={tmp_path / 'out'}", "-m")
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    (refused,) = [line for line in done.stderr.splitlines() if "error: " in line]
+    assert "nowhere" in refused
+    expect_whole_run(tmp_path / "out" / "0")
+    assert not (tmp_path / "out" / "1").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        (["hydra/launcher=joblib", "deploy=edge,cloud", "-m"], "joblib"),
+        (["hydra/launcher=ray", "deploy=edge,cloud", "-m"], "ray"),
+        (["hydra/sweeper=optuna", "deploy=edge,cloud", "-m"], "optuna"),
+        (["experiment=cheapest"], "optuna"),
+    ],
+)
+def test_an_extra_that_is_missing_is_named(
+    words: list[str], extra: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "find_spec", lambda name: None)
+    assert run.main(words) == 2
+    expect_one_line(2, capfd.readouterr().err, [f"={extra}", "is not installed", f"pip install -e '.[{extra}]'"])
+
+
+def test_a_ray_cluster_of_this_machine_plays_the_same_bits(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    pytest.importorskip("hydra_plugins.hydra_ray_launcher")
+    words = ("deploy=edge,cloud", "env=reach", *SMALL, "delay_ms=0", "-m")
+    done = command(*words, f"hydra.sweep.dir={tmp_path / 'here'}")
+    assert done.returncode == 0, done.stderr
+    ray = ("hydra/launcher=ray", "+hydra.launcher.ray.init.num_cpus=2")
+    done = command(*words[:-1], *ray, "-m", f"hydra.sweep.dir={tmp_path / 'ray'}")
+    assert done.returncode == 0, done.stderr
+    expect_whole_sweep(tmp_path / "ray", ["edge", "cloud"])
+    for number in ("0", "1"):
+        assert content_hash(tmp_path / "ray" / number) == content_hash(tmp_path / "here" / number)
+
+
+def test_a_search_finds_the_cheapest_and_takes_the_same_path_again(tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    words = ("experiment=cheapest", "env=reach", "episodes=1", "delay_ms=0", "hydra.sweeper.n_trials=5")
+    command_line = (*words, "network=wifi6,4g", f"hydra.sweep.dir={tmp_path / 'out'}", "-m")
+    first = command(*command_line)
+    assert first.returncode == 0, first.stderr
+    assert re.search(r"^best    deploy=edge", first.stderr, re.MULTILINE)  # its computer is not rented
+    found = (tmp_path / "out" / "optimization_results.yaml").read_text()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("ticks.parquet")}
+    assert 1 <= len(before) <= 5
+    again = command(*command_line)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "out" / "optimization_results.yaml").read_text() == found
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("ticks.parquet")} == before

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from vla_sim.deployment.adaptation import Knobs
 from vla_sim.deployment.span import Answer
 from vla_sim.errors import Refused
 from vla_sim.spec import RobotSpec
@@ -21,6 +22,7 @@ from vla_sim.stages import anchoring, places, planar
 from vla_sim.stages.intent import says_stop
 from vla_sim.stages.lidar import ScanWindow, levelled, without
 from vla_sim.stages.safety import EmergencyStop, Surroundings
+from vla_sim.stages.simplified import factor_of, shrunk
 from vla_sim.stages.skills import Tick
 from vla_sim.stages.tracking import Estimate, ObjectTracker
 from vla_sim.types import (
@@ -43,6 +45,7 @@ from vla_sim.types import (
     Utterance,
     Verdict,
 )
+from vla_sim.waiting import Waiting
 
 VIOLATION_RAD = 0.05  # beyond a joint's limit, measured
 POSES = 200  # images whose answers are waited for
@@ -58,7 +61,8 @@ class Executor(Protocol):
     def submit(
         self, stage_name: str, stage: Callable[[Any], Any], value: Any, *, deadline_s: float | None,
         on_done: Callable[[Answer[Any]], None], on_deadline: Callable[[int], None] | None = None,
-        t_origin_s: float | None = None,
+        t_origin_s: float | None = None, simplified: Callable[[Any], Any] | None = None, effort: float = 1.0,
+        light: bool = False,
     ) -> int: ...  # fmt: skip
 
 
@@ -98,6 +102,11 @@ class Agent:
         self._navigated_s = -np.inf
         self._walked: NavigationAnswer | None = None
         self.refusals: list[str] = []  # of commands heard in the course of the episode
+        self.waiting = Waiting(config.safe_stop_after_s)
+        self.knobs = Knobs()  # what is in force of the quality it could have
+        self._images = 0  # that the camera could have taken
+        self._frames_out = 0  # images whose answer has not come
+        self._sync_until_s = -np.inf  # acts on what it saw until then
 
     # -- the task -----------------------------------------------------------------------------------------------
     def begin(self, instruction: str, observation: Observation, site: SiteMap | None = None) -> None:
@@ -174,7 +183,10 @@ class Agent:
         expired: set[int] = set()  # requests that were given up, and asked again, at their deadline
 
         def submit() -> None:
-            self.executor.submit(name, stage, value, deadline_s=limit_s, on_done=done, on_deadline=missed)
+            self.executor.submit(
+                name, stage, value, deadline_s=limit_s, on_done=done, on_deadline=missed,
+                simplified=self.stack.simplified.get(name), light=self.knobs.light_planner,
+            )  # fmt: skip
 
         def missed(request: int) -> None:
             if settled:
@@ -215,9 +227,13 @@ class Agent:
 
         Pictures taken in the middle of a step show a base frame with one foot in the air; nothing is measured on them.
         """
-        if self.verdict is not None or not (self.stack.motion.looks and self._state.standing):
+        # Counted from the start, so that the images taken meet control ticks that compute.
+        skipped = self._images % self.knobs.perception_every
+        self._images += 1
+        if self.verdict is not None or skipped or not (self.stack.motion.looks and self._state.standing):
             return False
-        if self.executor.in_flight("perception") >= self.config.max_in_flight:
+        busy = self.executor.in_flight("perception") >= self.config.max_in_flight
+        if busy or (self.config.mode == "sync" and (self._frames_out or self._state.time_s < self._sync_until_s)):
             self.counts["frames_skipped"] += 1
             return False
         return True
@@ -225,18 +241,25 @@ class Agent:
     def see(self, frame: Frame) -> None:
         """An image has arrived from the camera."""
         self.counts["frames"] += 1
+        self._frames_out += 1
         self._poses[frame.time_s] = planar.of_pose(frame.pose_base_in_odom)
         while len(self._poses) > POSES:
             del self._poses[next(iter(self._poses))]
+        scale, lighter = self.knobs.image_scale, self.stack.simplified.get("perception")
+        if scale < 1:
+            frame, lighter = shrunk(frame, factor_of(scale)), self.stack.perception  # it is small already
         self.executor.submit(
             "perception", self.stack.perception, frame, deadline_s=self.config.deadlines_s.get("perception"),
             on_done=self._on_detections, on_deadline=self._on_late_frame, t_origin_s=frame.time_s,
+            simplified=lighter, effort=scale**2,
         )  # fmt: skip
 
     def _on_late_frame(self, _: int) -> None:
         self.counts["deadline_misses"] += 1
 
     def _on_detections(self, answer: Answer[Detections]) -> None:
+        self._frames_out -= 1
+        self._sync_until_s = answer.span.t_end_s + self.config.sync_act_s
         # A late detection is still the newest there is; its age is in its time stamp.
         if answer.value is None:
             self.counts["frames_skipped"] += answer.span.status == "rejected"
@@ -292,6 +315,7 @@ class Agent:
         here = planar.of_pose(state.pose_base_in_odom)
         estimates = {name: self._estimate(tracker, now_s, here) for name, tracker in self._trackers.items()}
         held = self._why_hold(estimates, now_s)
+        self._stop_if_left_alone(now_s, held)
         age = self._age(estimates)
         if held:
             command, phase = Command(self._previous.joints_rad, self._previous.grips, mode=Mode.HOLD), held
@@ -363,7 +387,18 @@ class Agent:
         seen = estimates.get(str(query)) if query is not None else None
         if seen is not None and seen.age_s > self.stack.motion.config.hold_after_s:
             return "wait_sight"
+        if self.config.mode == "sync" and query is not None and self._frames_out and now_s >= self._sync_until_s:
+            return "wait_answer"
         return ""
+
+    def _stop_if_left_alone(self, now_s: float, held: str) -> None:
+        """The last resort: a robot whose questions nobody answers comes to a safe stop, and says so."""
+        asked = self._grasp_asked is not None and not held
+        waits = asked or held in ("wait_sight", "wait_answer") or self.stack.motion.walk.unguided(now_s)
+        if self.waiting.note(now_s, waits) and self.verdict is None:
+            self.emergency_stop.latch("nobody answers")
+            self.stack.motion.walk.stop()
+            self.verdict = Verdict(False, "safe_stop")
 
     def _sight_matters(self) -> bool:
         return self.stack.motion.sight_needed() is not None

@@ -116,3 +116,8 @@ class Stopwatch:
     @property
     def elapsed_s(self) -> float:
         return time.perf_counter() - self._start_s
+
+
+def today() -> str:
+    """The date, YYYY-MM-DD, for records that say when something was measured. Never part of a simulated result."""
+    return time.strftime("%Y-%m-%d")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,11 +14,17 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vla_sim.clock import VirtualClock, divides
 from vla_sim.deployment.config import DeploymentConfig, build
+from vla_sim.deployment.profile import Device
+from vla_sim.deployment.runtime import RuntimeConfig
 from vla_sim.deployment.sensing import CameraSetup, check_cameras, check_deployed
 from vla_sim.errors import ConfigError, VlaSimError, nearest
 from vla_sim.harness.budgets import Budget
 from vla_sim.harness.episode import EpisodeSettings
 from vla_sim.harness.experiment import RunSettings
+from vla_sim.harness.gates import ReportConfig
+from vla_sim.harness.objective import Objective
+from vla_sim.harness.resume import Resume
+from vla_sim.harness.sequential import StopRule
 from vla_sim.mapping import read
 from vla_sim.robot import Robot
 from vla_sim.spec import RobotSpec
@@ -27,10 +33,13 @@ from vla_sim.stages.skills import MotionConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
-TOP_KEYS = ("env", "robot", "body", "stack", "deploy", "network", "devices", "budget")
-STACK_KEYS = ("intent", "planning", "perception", "grasp", "navigation", "motion", "safety", "agent")
+TOP_KEYS = ("env", "robot", "body", "stack", "deploy", "network", "devices", "budget", "runtime")
+STAGES = ("intent", "planning", "perception", "grasp", "navigation")  # what the executor is asked for
+STACK_KEYS = (*STAGES, "motion", "safety", "agent")
+SIMPLIFIED = ("perception", "planning")  # stages that have a lighter version
 # Offered instead of a rate that cannot be: round ones, and those on which cameras of 30, 15 and 10 Hz fall.
 RATES_HZ = (10.0, 15.0, 20.0, 25.0, 30.0, 50.0, 60.0, 100.0, 120.0, 125.0, 150.0, 200.0, 250.0, 500.0, 750.0, 1000.0)
+RESUME: dict[bool | None, Resume] = {None: "auto", True: "true", False: "false"}
 T = TypeVar("T")
 
 
@@ -44,6 +53,10 @@ class TopConfig:
     command: str | None = None
     video: bool = True
     cameras: CameraSetup = field(default_factory=CameraSetup)
+    report: ReportConfig = field(default_factory=ReportConfig)
+    stop_when: StopRule | None = None
+    objective: Objective = field(default_factory=Objective)
+    resume: bool | None = None
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -57,15 +70,18 @@ def settings_of(config: DictConfig, overrides: Sequence[str], variant: str = "")
     plain = _plain(config)
     _check_parts(plain)
     top = _read(TopConfig, {k: v for k, v in plain.items() if k not in TOP_KEYS}, "config")
+    top.report.parsed  # noqa: B018 - a gate that cannot be read is refused before anything is played
     delay_s = None if top.delay_ms is None else top.delay_ms / 1e3
     latency_s = top.cameras.latency_ms / 1e3
     if delay_s is not None:
         latency_s = min(latency_s, max(delay_s, 0.0))  # the camera's own latency is part of an imposed delay
     cameras = {"camera_rate_hz": top.cameras.rate_hz, "camera_latency_s": latency_s}
     agent = _read(AgentConfig, {**plain["stack"]["agent"], **cameras}, "stack.agent")
-    deployment = _read(DeploymentConfig, {key: plain[key] for key in ("deploy", "network", "devices")}, "config")
-    build(deployment, VirtualClock(), 0, 0, lambda _: None)  # sites, devices and placement fit together
-    episode = EpisodeSettings(top.seed, deployment, agent, delay_s, top.command)
+    deployment = deployment_of(plain)
+    runtime = _read(RuntimeConfig, plain["runtime"], "runtime")
+    # Sites, devices, placement and profiles fit together, and every stage can be served wherever it may go.
+    build(deployment, VirtualClock(), 0, 0, lambda _: None).check(STAGES, SIMPLIFIED)
+    episode = EpisodeSettings(top.seed, deployment, agent, delay_s, top.command, runtime=runtime)
     control_rate_hz = None
     if isinstance(plain["env"], dict):
         _check_rates(plain["env"], top.cameras.rate_hz)
@@ -80,7 +96,39 @@ def settings_of(config: DictConfig, overrides: Sequence[str], variant: str = "")
         config_text=OmegaConf.to_yaml(config, resolve=True, sort_keys=False),
         overrides=tuple(overrides),
         variant=variant,
+        resume=RESUME[top.resume],
+        gates=top.report.gates,
+        objective=top.objective,
+        stop_when=top.stop_when,
     )
+
+
+def deployment_of(plain: Mapping[str, Any]) -> DeploymentConfig:
+    """Sites, network and devices of a composed configuration.
+
+    A stage with a `profile` of its own is charged that wherever it runs, or its model's on the hardware it runs on.
+    """
+    parts = {key: plain[key] for key in ("deploy", "network", "devices")}
+    deployment: DeploymentConfig = _read(DeploymentConfig, parts, "config")
+    nodes = {stage: plain["stack"].get(stage) or {} for stage in STAGES}
+    profiles = {stage: node["profile"] for stage, node in nodes.items() if node.get("profile") is not None}
+    if not profiles:
+        return deployment
+    used = {site.device for site in deployment.deploy.sites.values()}
+    devices = {name: _charge(dev, profiles) if name in used else dev for name, dev in deployment.devices.items()}
+    return replace(deployment, devices=devices)
+
+
+def _charge(device: Device, profiles: Mapping[str, str]) -> Device:
+    from vla_sim.profiles.library import resolve
+
+    charged = dict(device.profiles)
+    for stage, name in profiles.items():
+        try:
+            charged[stage] = resolve(name, device)
+        except ConfigError as error:
+            raise ConfigError(f"stack.{stage}.profile", error.problem, error.hint) from error
+    return replace(device, profiles=charged)
 
 
 def _check_parts(plain: dict[str, Any]) -> None:
@@ -134,23 +182,35 @@ def build_robot(config: DictConfig) -> Robot:
 def build_stack(config: DictConfig, spec: RobotSpec) -> Stack:
     """The stages the configuration names, for a robot."""
     from vla_sim.stages.motion import Motion
+    from vla_sim.stages.planner import RulePlanner
     from vla_sim.stages.safety import SafetyConfig, SafetyFilter
+    from vla_sim.stages.simplified import LowerResolution
     from vla_sim.stages.tracking import ObjectTracker, TrackerConfig
 
     stack = _plain(config.stack)
-    perception = dict(stack["perception"])
+    for stage in STAGES:
+        if stack.get(stage):
+            stack[stage].pop("profile", None)
+    perception = stack["perception"]
     tracker = _read(TrackerConfig, {"predict": perception.pop("predict", False)}, "stack.perception")
+    scale = perception.pop("simplified_scale", None)
+    sees = instantiate(perception, "stack.perception")
+    plans = instantiate(stack["planning"], "stack.planning")
+    simplified: dict[str, Any] = {} if scale is None else {"perception": LowerResolution(sees, scale)}
+    if not isinstance(plans, RulePlanner):
+        simplified["planning"] = RulePlanner()
     motion = Motion(spec, _read(MotionConfig, stack["motion"], "stack.motion"))
     safety = _read(SafetyConfig, stack["safety"], "stack.safety")
     return Stack(
         intent=instantiate(stack["intent"], "stack.intent"),
-        planning=instantiate(stack["planning"], "stack.planning"),
-        perception=instantiate(perception, "stack.perception"),
+        planning=plans,
+        perception=sees,
         grasp=instantiate(stack["grasp"], "stack.grasp", spec=spec),
         motion=motion,
         safety=SafetyFilter(spec, safety, motion.tools_in_base),
         tracker=lambda query: ObjectTracker(query, tracker),
         navigation=instantiate(stack["navigation"], "stack.navigation") if stack.get("navigation") else None,
+        simplified=simplified,
     )
 
 
@@ -238,8 +298,10 @@ def sweep_values(overrides: Sequence[str]) -> list[list[str]]:
 
 def groups() -> dict[str, list[str]]:
     """Configuration groups and their choices."""
-    folders = sorted(path for path in CONF.iterdir() if path.is_dir())
-    return {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in folders}
+    found: dict[str, list[str]] = {}
+    for file in sorted(CONF.glob("*/**/*.yaml")):
+        found.setdefault(file.parent.relative_to(CONF).as_posix(), []).append(file.stem)
+    return found
 
 
 def _explain_compose(error: Exception, overrides: Sequence[str]) -> ConfigError:

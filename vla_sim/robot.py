@@ -25,8 +25,12 @@ class Robot(Protocol):
         A robot without a lidar (`spec.lidar` is None) gives no scan.
         """
 
-    def act(self, command: Command) -> Command:
-        """Carry out one control period; returns the command actually sent."""
+    def act(self, command: Command, late_s: float = 0.0) -> Command:
+        """Carry out one control period; returns the command actually sent.
+
+        A simulated robot goes on with the command before for the first `late_s` of the period, as if the loop had been
+        late; a real one, whose loop is as late as it is, is always told 0.
+        """
 
     def hold(self) -> Command:
         """One control period of this embodiment's own way of waiting; returns what was sent."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 from vla_sim.errors import ConfigError
 from vla_sim.stages.motion import Motion
@@ -47,6 +47,7 @@ class Stack:
     safety: SafetyFilter
     tracker: Callable[[ObjectQuery], ObjectTracker]
     navigation: Navigation | None = None  # None = it cannot find its way
+    simplified: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)  # lighter versions, by stage
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,9 @@ class AgentConfig:
     )
     stopped_s: float = 5.0  # after a spoken stop the task is given up for good
     retries: int = 3  # of intent, planning and grasp after a missed deadline
+    mode: Literal["async", "sync"] = "async"  # sync: holds still while it waits to see, then acts for `sync_act_s`
+    sync_act_s: float = 0.4
+    safe_stop_after_s: float | None = 5.0  # held for want of an answer this long, it stops for good; None = never
 
     def __post_init__(self) -> None:
         if not self.camera_rate_hz > 0:
@@ -72,7 +76,10 @@ class AgentConfig:
         if not self.navigation_rate_hz > 0:
             problem = f"a rate must be positive, got {self.navigation_rate_hz:g} Hz"
             raise ConfigError("stack.agent.navigation_rate_hz", problem)
-        for key in ("camera_latency_s", "lidar_latency_s"):
+        if self.safe_stop_after_s is not None and not self.safe_stop_after_s > 0:
+            problem = f"must be positive or null, got {self.safe_stop_after_s:g}"
+            raise ConfigError("stack.agent.safe_stop_after_s", problem)
+        for key in ("camera_latency_s", "lidar_latency_s", "sync_act_s"):
             if getattr(self, key) < 0:
                 raise ConfigError(f"stack.agent.{key}", f"must not be negative, got {getattr(self, key):g}")
         for stage, limit_s in self.deadlines_s.items():

@@ -20,13 +20,22 @@ from vla_sim.mapping import read
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 STAGES = ("intent", "planning", "perception", "grasp", "control", "safety")
-DEPLOYS = ("edge", "cloud", "hybrid")
+DEPLOYS = ("edge", "cloud", "cloud_batched", "cloud_batched_cached", "cloud_cached", "hybrid")
 NETWORKS = ("onboard", "ethernet_1g", "wifi6", "wifi7", "5g", "4g", "satellite")
-DEVICES = ("orin", "h100", "native")
+DEVICES = ("a100", "h100", "l4", "native", "orin", "rtx4090", "thor")
 
 
 def load(group: str, choice: str) -> Any:
-    return yaml.safe_load((CONF / group / f"{choice}.yaml").read_text())
+    """A file of conf/ on what it builds on."""
+    found: Any = yaml.safe_load((CONF / group / f"{choice}.yaml").read_text())
+    base = next((name for name in found.pop("defaults", []) if name != "_self_"), None)
+    return found if base is None else merged(load(group, base), found)
+
+
+def merged(base: Any, change: Any) -> Any:
+    if not (isinstance(base, dict) and isinstance(change, dict)):
+        return change
+    return {**base, **{key: merged(base.get(key), value) for key, value in change.items()}}
 
 
 def compose(deploy: str = "hybrid", network: str = "wifi6", robot: str = "orin", cloud: str = "h100") -> dict[str, Any]:
@@ -46,7 +55,7 @@ def run(config: Any, n: int = 40, seed: int = 0, episode: int = 0, stages: tuple
 
     for i in range(n):
         clock.call_in(0.5 * i, ask)
-    clock.run(lambda: False)
+    clock.run(lambda: clock.now_s > 0.5 * n + 10.0)  # heartbeats never end
     return sorted(spans, key=lambda span: span.request)
 
 
@@ -73,7 +82,7 @@ def test_every_network_is_a_link_with_a_source(network: str) -> None:
 def test_every_device_has_a_profile_with_provenance_for_each_stage(device: str) -> None:
     known = read(Device, load("device", device))
     assert known.name == device
-    assert all(known.profile(stage).provenance in ("published", "placeholder", "measured here") for stage in STAGES)
+    assert all(known.profile(stage).provenance in ("published", "roofline", "placeholder") for stage in STAGES)
 
 
 @pytest.mark.parametrize("deploy", DEPLOYS)
@@ -169,8 +178,8 @@ def with_change(path: str, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("deploy.sites.cloud.sevrers", 2, "deploy.sites.cloud.sevrers: there is no such key; did you mean 'servers'"),
-        ("deploy.sites.cloud.servers", 0, "cloud.servers: must be at least 1"),
+        ("deploy.sites.cloud.relpicas", 2, "cloud.relpicas: there is no such key; did you mean 'replicas'"),
+        ("deploy.sites.cloud.replicas", 0, "cloud.replicas: must be at least 1"),
         ("deploy.sites.cloud.device", "clod", "deploy.sites.cloud.device: unknown device 'clod'; did you mean 'cloud'"),
         ("deploy.placement.default", "clod", "placement.default: unknown site 'clod'; did you mean 'cloud'"),
         ("deploy.placement.stages.safety", "cloud", "placement.stages.safety: may not leave the robot"),

@@ -157,7 +157,7 @@ def test_stages_on_different_sites_do_not() -> None:
 
 
 def test_answers_may_overtake_each_other() -> None:
-    world = World(replace(STEADY, jitter_ms=40.0), servers=50)
+    world = World(replace(STEADY, jitter_ms=40.0), replicas=50)
     for i in range(50):
         world.at(0.005 * i, lambda: world.ask("far"))
     world.run()
@@ -432,7 +432,7 @@ ROUGH = replace(STEADY, jitter_ms=15.0, loss=0.2, burst_length=2.0)
 
 
 def play(asked: list[tuple[float, str, int, float | None, float]], seed: int = 0) -> World:
-    world = World(ROUGH, SPREAD, seed=seed, servers=2, queue_limit=2)
+    world = World(ROUGH, SPREAD, seed=seed, replicas=2, queue_limit=2)
     for when_s, stage, n_bytes, deadline_s, age_s in asked:
         origin_s = max(0.0, when_s - age_s)
         world.at(when_s, partial(world.ask, stage, n_bytes, deadline_s, None, origin_s))

@@ -31,6 +31,12 @@ def test_a_message_in_a_scheduled_outage_is_lost_in_both_directions() -> None:
         assert arrived == [True, False, False, True]
 
 
+def test_what_is_sent_in_a_scheduled_handover_waits_for_its_end() -> None:
+    spec = replace(PLAIN, interruptions=InterruptionSpec(handovers=(Window(5.0, 0.5), Window(5.5, 0.5))))
+    arrivals = [link(spec).transfer(t, 100, "up") for t in (4.9, 5.0, 5.2, 6.0)]
+    assert [transfer.arrival_s for transfer in arrivals if transfer] == pytest.approx([4.91, 6.01, 6.01, 6.01])
+
+
 def test_a_message_still_being_sent_when_an_outage_begins_is_lost() -> None:
     slow = replace(PLAIN, up_mbps=0.8, interruptions=InterruptionSpec(outages=(Window(5.0, 1.0),)))
     assert link(slow).transfer(4.95, 10_000, "up") is None  # 0.1 s to send

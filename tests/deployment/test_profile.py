@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from vla_sim.deployment.profile import Device, LatencyProfile
 from vla_sim.errors import ConfigError
+from vla_sim.mapping import read
 
 PROFILE = LatencyProfile(152.0, 174.8, 212.8, "published", "a data sheet")
 
@@ -42,6 +43,17 @@ def test_the_ends_with_limits() -> None:
     assert profile.quantile_ms(1.0) == pytest.approx(400.0)
 
 
+def test_a_99_9_quantile_is_a_knot_of_its_own() -> None:
+    profile = replace(PROFILE, p999_ms=900.0)
+    assert profile.quantile_ms(0.999) == pytest.approx(900.0, rel=1e-12)
+    assert profile.quantile_ms(0.99) == pytest.approx(212.8, rel=1e-12)
+    assert profile.quantile_ms(0.9945) == pytest.approx(math.sqrt(212.8 * 900.0), rel=1e-12)
+    assert profile.quantile_ms(1.0) == pytest.approx(900.0 * (900.0 / 212.8) ** (1 / 9))
+    assert replace(profile, max_ms=950.0).quantile_ms(1.0) == pytest.approx(950.0)
+    below = np.linspace(0.0, 0.99, 100)
+    assert [profile.quantile_ms(u) for u in below] == [PROFILE.quantile_ms(u) for u in below]
+
+
 def test_samples_have_the_quantiles() -> None:
     rng = np.random.default_rng(0)
     samples_ms = np.array([PROFILE.sample_s(rng) for _ in range(40_000)]) * 1e3
@@ -71,6 +83,9 @@ def test_a_constant_is_constant() -> None:
         ({"p99_ms": 170.0}, "p99_ms: is 170.0, less than p95_ms = 174.8"),
         ({"min_ms": 153.0}, "p50_ms: is 152.0, less than min_ms = 153.0"),
         ({"max_ms": 200.0}, "max_ms: is 200.0, less than p99_ms = 212.8"),
+        ({"p999_ms": 200.0}, "p999_ms: is 200.0, less than p99_ms = 212.8"),
+        ({"p999_ms": 300.0, "max_ms": 250.0}, "max_ms: is 250.0, less than p999_ms = 300.0"),
+        ({"p999_ms": -1.0}, "p999_ms: must be a positive number of milliseconds, got -1.0"),
         ({"provenance": "publised"}, "did you mean 'published'?"),
         ({"source": " "}, "source: is empty"),
     ],
@@ -80,6 +95,24 @@ def test_a_bad_profile_is_refused_in_one_line(changes: dict[str, object], messag
         replace(PROFILE, **changes)  # type: ignore[arg-type]
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("quantile", ["p50_ms", "p95_ms", "p99_ms"])
+@pytest.mark.parametrize("missing", [True, False], ids=["left out", "null"])
+def test_a_missing_quantile_is_refused_in_one_line(quantile: str, missing: bool) -> None:
+    written: dict[str, object] = {"p50_ms": 1, "p95_ms": 2, "p99_ms": 3, "provenance": "given", "source": "a test"}
+    if missing:
+        del written[quantile]
+    else:
+        written[quantile] = None
+    said = "is missing" if missing else "must be a number, got None"
+    with pytest.raises(ConfigError, match=rf"^device\.profiles\.policy\.{quantile}: {said}$"):
+        read(Device, {"name": "d", "profiles": {"policy": written}}, "device")
+
+
+def test_a_device_may_name_its_hardware() -> None:
+    assert read(Device, {"name": "d", "hardware": "orin_50w"}, "device").hardware == "orin_50w"
+    assert Device("d").hardware == ""
 
 
 def test_a_device_falls_back_to_its_default() -> None:

@@ -13,9 +13,12 @@ import pytest
 
 from robots.mock import MockRobot
 from tests.fake_stack import motion_of, scripted_stack, sees_nothing
+from vla_sim.deployment.adaptation import AdaptationSpec
+from vla_sim.deployment.background import Squeeze
 from vla_sim.deployment.config import DeployConfig, DeploymentConfig, PlacementConfig, SiteConfig
 from vla_sim.deployment.link import LinkSpec
 from vla_sim.deployment.profile import Device, LatencyProfile
+from vla_sim.deployment.runtime import RuntimeConfig
 from vla_sim.errors import ConfigError
 from vla_sim.harness.budgets import Budget
 from vla_sim.harness.episode import Episode, EpisodeSettings, camera_every
@@ -25,7 +28,7 @@ from vla_sim.stack import AgentConfig, Stack
 from vla_sim.stages.perception import ColourShapeDetector
 from vla_sim.stages.skills import Outcome
 from vla_sim.telemetry.recorder import EpisodeRow, Recorder
-from vla_sim.types import Command, Frame, Observation, Verdict
+from vla_sim.types import Command, Detections, Frame, Observation, Verdict
 
 TASK = "put the red cube in the tray"
 FRAME_BYTES = 32 * 24 * (3 + 4)
@@ -35,7 +38,7 @@ def deployment(**ms: float) -> DeploymentConfig:
     """One computer on the robot, with room for all; stages take 20 ms unless told otherwise."""
     profiles = {stage: LatencyProfile.constant(x, "test") for stage, x in {"control": 1.0, "safety": 0.5, **ms}.items()}
     device = Device("robot", profiles, LatencyProfile.constant(20.0, "test"))
-    deploy = DeployConfig({"robot": SiteConfig("robot", servers=4)}, PlacementConfig("robot"))
+    deploy = DeployConfig({"robot": SiteConfig("robot", replicas=4)}, PlacementConfig("robot"))
     return DeploymentConfig(deploy, LinkSpec("unused", None, None, 1.0, 0.0, 0.0, 1.0, "test"), {"robot": device})
 
 
@@ -143,7 +146,7 @@ class LoggingRobot(MockRobot):
         self.log.append(f"observe {','.join(cameras)}".strip())
         return super().observe(cameras)
 
-    def act(self, command: Command) -> Command:
+    def act(self, command: Command, late_s: float = 0.0) -> Command:
         self.log.append("act")
         return super().act(command)
 
@@ -261,7 +264,7 @@ class Crashing(MockRobot):
             self._break()
         return super().reset(seed)
 
-    def act(self, command: Command) -> Command:
+    def act(self, command: Command, late_s: float = 0.0) -> Command:
         if self.at is not None and len(self.sent) + 1 == self.at:
             self._break()
         return super().act(command)
@@ -381,3 +384,92 @@ def test_numbers_that_make_no_run_are_named(episodes: int, delay_s: float | None
     with pytest.raises(ConfigError) as caught:
         run_settings(episodes, delay_s=delay_s)
     assert caught.value.key == key
+
+
+# A loop that is late
+
+
+def jittery(lateness_ms: float, execution_counts: bool = False) -> EpisodeSettings:
+    lateness = LatencyProfile.constant(lateness_ms, "test") if lateness_ms else None
+    return settings(runtime=RuntimeConfig("test", lateness, execution_counts))
+
+
+def test_a_late_tick_is_recorded_and_its_command_takes_effect_late() -> None:
+    played = Played(jittery(3.0))
+    assert played.table("ticks").t_s.to_numpy() == pytest.approx(np.arange(100) / 100 + 0.003)
+    assert played.robot.late_s == pytest.approx([0.003] * 100)
+
+
+def test_what_the_loop_computes_makes_its_command_later_when_it_counts() -> None:
+    played = Played(jittery(3.0, execution_counts=True))  # 1.5 ms of control and safety
+    assert played.robot.late_s == pytest.approx([0.0045] * 100)
+    assert played.table("ticks").t_s.to_numpy()[1] == pytest.approx(0.013)
+
+
+def test_an_overrun_skips_ticks_and_is_never_caught_up_with() -> None:
+    played = Played(jittery(24.0))
+    ticks = played.table("ticks")
+    assert list(ticks.tick) == list(range(0, 100, 3))
+    assert played.row.ticks == 100
+    assert played.robot.late_s[:6] == pytest.approx([0.0, 0.0, 0.004, 0.0, 0.0, 0.004])
+
+
+def test_a_loop_on_time_is_the_default_and_changes_nothing() -> None:
+    assert set(Played().robot.late_s) == {0.0}
+
+
+# Adaptation
+
+
+def adaptive(slowdown: float, memory: float = 0.0, **spec: Any) -> EpisodeSettings:
+    """A computer that something else takes from 2 s to 9 s, with quality to give up."""
+    plain = deployment(perception=10.0, control=1.0)
+    squeeze = Squeeze(2.0, 7.0, slowdown, memory)
+    ladder = replace(AdaptationSpec(dwell_s=1.0, recover_after_s=1.0, recover_max_s=2.0, control_every=5), **spec)
+    site = replace(plain.deploy.sites["robot"], squeezes=(squeeze,))
+    deploy = replace(plain.deploy, sites={"robot": site}, adaptation=ladder)
+    return settings(replace(plain, deploy=deploy))
+
+
+def test_a_squeeze_makes_it_give_up_quality_and_its_end_makes_it_take_it_back() -> None:
+    sizes: list[tuple[float, int]] = []
+
+    def watching(stack: Stack) -> Stack:
+        def sees(frame: Frame) -> Detections:
+            sizes.append((frame.time_s, frame.rgb.shape[0]))
+            return stack.perception(frame)
+
+        return replace(stack, perception=sees)
+
+    played = Played(adaptive(20.0), MockRobot(time_limit_s=20.0, instruction=TASK), watching)
+    assert {size for t, size in sizes if t < 2.0} == {24}
+    assert {size for t, size in sizes if 4.5 < t < 6.0} == {12}
+    assert {size for t, size in sizes if t > 18.0} == {24}
+    rates = [sum(a < t <= b for t, _ in sizes) / (b - a) for a, b in ((0.0, 2.0), (4.5, 6.0), (18.5, 20.0))]
+    assert rates[0] == pytest.approx(20, abs=1)
+    assert rates[1] == pytest.approx(10, abs=1.5)
+    assert rates[2] == pytest.approx(20, abs=1)
+    assert 6.0 < played.row.degraded_s < 15.0
+    assert len(played.table("ticks")) < 2000  # at the last step some control ticks compute nothing new
+
+
+def test_memory_alone_is_a_reason() -> None:
+    full = Played(adaptive(1.01, memory=0.95), MockRobot(time_limit_s=5.0, instruction=TASK))
+    some = Played(adaptive(1.01, memory=0.50), MockRobot(time_limit_s=5.0, instruction=TASK))
+    assert full.row.degraded_s > 0
+    assert some.row.degraded_s == 0
+
+
+def test_without_adaptation_a_squeeze_is_only_slow() -> None:
+    spec = adaptive(20.0)
+    deploy = replace(spec.deployment.deploy, adaptation=None)
+    played = Played(settings(replace(spec.deployment, deploy=deploy)), MockRobot(time_limit_s=8.0, instruction=TASK))
+    spans = played.table("spans").query("stage == 'perception'")
+    inside = spans[(spans.t_start_s > 2.2) & (spans.t_end_s < 8.0)]
+    assert inside.compute_s.min() == pytest.approx(0.2)
+    assert played.row.degraded_s == 0
+
+
+def test_an_image_between_two_control_ticks_is_refused() -> None:
+    with pytest.raises(ConfigError, match="control_every"):
+        Played(adaptive(2.0, order=("control_rate",), control_every=2))

@@ -6,7 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from vla_sim.harness.manifest import build_manifest, cpu_model, git_state, package_versions
+from vla_sim.harness.manifest import CHECKOUT, build_manifest, code_digest, cpu_model, git_state, package_versions
 
 
 def test_the_manifest_is_json_and_names_the_run() -> None:
@@ -25,6 +25,35 @@ def test_equal_configurations_have_equal_digests_on_any_host() -> None:
         build_manifest(c, "", [], control_rate_hz=100.0)["config_digest"] for c in ({"a": 1, "b": 2}, {"b": 2, "a": 1})
     }
     assert len(digests) == 1
+
+
+def test_the_code_of_a_run_is_what_plays_it(tmp_path: Path) -> None:
+    def digest(files: dict[str, str]) -> str:
+        code_digest.cache_clear()
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        return code_digest(tmp_path)
+
+    first = digest({"vla_sim/agent.py": "a", "envs/scenes/table.yaml": "b"})
+    assert digest({}) == first
+    # What reads records or talks to people, what is compiled or hidden, and other folders make no other episodes.
+    assert digest({"vla_sim/report/page.py": "c", "vla_sim/run.py": "d", "experiments/x.py": "e"}) == first
+    assert digest({"vla_sim/__pycache__/agent.pyc": "f", "envs/.cache": "g"}) == first
+    changes = ({"vla_sim/agent.py": "A"}, {"envs/scenes/table.yaml": "B"}, {"robots/run.py": "C"})
+    seen = [first, *map(digest, changes)]
+    assert len(set(seen)) == len(seen)
+    (tmp_path / "robots" / "run.py").unlink()
+    assert digest({}) == seen[-2]
+    code_digest.cache_clear()
+    assert code_digest(CHECKOUT) == code_digest(CHECKOUT)
+
+
+def test_what_stopped_a_run_early_is_in_its_manifest() -> None:
+    stopped = {"asked": 30, "reason": "success_rate >= 0.9 passes"}
+    manifest = build_manifest({}, "", [], control_rate_hz=100.0, stopped=stopped)
+    assert manifest["stopped"] == stopped
+    assert build_manifest({}, "", [], control_rate_hz=100.0)["stopped"] is None
 
 
 def test_packages_that_are_not_installed_are_left_out() -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from vla_sim import configuration as conf
 from vla_sim.harness.budgets import Budget
-from vla_sim.harness.metrics import compute_metrics
+from vla_sim.harness.gates import flatten, known_keys
+from vla_sim.harness.loop import longest_run
+from vla_sim.harness.metrics import compute_metrics, metrics_template
 from vla_sim.telemetry.recorder import EpisodeRow, Recorder, SpanRow
 
 JOINTS = ("elbow",)
@@ -49,6 +55,7 @@ def drive(recorder: Recorder, commanded: Any, episode: int = 0, **columns: Any) 
 def test_success_counts_crashes_as_failures() -> None:
     found = metrics(recorder_with(WON, LOST, CRASHED), reference_success=1.0)
     assert found["success_rate"] == pytest.approx(1 / 3)
+    assert found["success_anytime95"][0] < found["success_ci95"][0]  # it holds at any time, so it says less
     assert found["episodes"] == 3
     assert found["errors"] == 1
     assert found["rt_degradation"] == pytest.approx(2 / 3)
@@ -57,14 +64,16 @@ def test_success_counts_crashes_as_failures() -> None:
     assert found["safety"] == {"interventions": 6, "violations": 3}
     assert found["sim_s"] == 10.0
     assert found["wall_s"] == 1.5
-    assert found["ttfa_ms"] == pytest.approx({"p50": 2000.0, "p95": 2450.0})
+    assert found["ttfa_ms"] == pytest.approx(
+        {"p50": 2000.0, "p95": 2450.0, "max": 2500.0, "mean": 2000.0, "min": 1500.0, "std": 500 * math.sqrt(2)}
+    )
     assert found["budget"]["total"] == {"limit_ms": 2000.0, "met_ratio": pytest.approx(1 / 3)}
 
 
 def test_nothing_recorded_is_null_not_nan() -> None:
     found = metrics(Recorder(JOINTS, ()))
     assert found["success_rate"] is None
-    assert found["success_ci95"] == [0.0, 1.0]
+    assert found["success_ci95"] == found["success_anytime95"] == [0.0, 1.0]
     assert found["rt_degradation"] is None
     assert found["latency_ms"] == {}
     assert found["ttfa_ms"]["p50"] is None
@@ -95,7 +104,7 @@ def test_reaction_waits_for_the_next_tick() -> None:
     recorder.span(span(2, 0.2, 0.1))  # answered at 0.30 exactly, used then
     recorder.span(span(3, 0.45, 0.2))  # answered after the last tick
     recorder.span(span(4, 0.0, 0.1, episode=1))  # its episode has no ticks
-    assert metrics(recorder)["reaction_ms"] == pytest.approx({"p50": 115.0, "p95": 128.5})
+    assert metrics(recorder)["reaction_ms"] == pytest.approx({"p50": 115.0, "p95": 128.5, "p99": 129.7, "max": 130.0})
 
 
 def test_a_punctual_loop_has_no_error_and_no_misses() -> None:
@@ -150,8 +159,42 @@ def test_a_newer_detection_is_a_seam() -> None:
 
 def test_starved_and_stale_ticks() -> None:
     recorder = recorder_with(WON)
-    drive(recorder, np.zeros(10), starved=[True] * 3 + [False] * 7, stale=[False] * 8 + [True] * 2)
-    assert metrics(recorder)["queue"] == {"starved_ticks": 3, "stale_action_ratio": 0.2, "skipped_actions": 0}
+    starved = [True] * 3 + [False] * 4 + [True] * 3
+    drive(recorder, np.zeros(10), starved=starved, stale=[False] * 8 + [True] * 2)
+    drive(recorder, np.zeros(10), 1, starved=starved)  # starved as it begins: not one run with the end of the other
+    assert metrics(recorder)["queue"] == pytest.approx(
+        {
+            "starved_ticks": 12,
+            "starved_ratio": 0.6,
+            "longest_starved_s": 0.03,
+            "effective_rate_hz": 40.0,
+            "stale_action_ratio": 0.1,
+            "skipped_actions": 0,
+        }
+    )
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 2)), max_size=60))
+def test_the_longest_run_is_found_as_by_counting(rows: list[tuple[bool, int]]) -> None:
+    rows.sort(key=lambda row: row[1])
+    longest = run = 0
+    for i, (flag, group) in enumerate(rows):
+        goes_on = i > 0 and rows[i - 1] == (True, group)
+        run = (run + 1 if goes_on else 1) if flag else 0
+        longest = max(longest, run)
+    flags, groups = np.array([f for f, _ in rows], bool), np.array([g for _, g in rows], int)
+    assert longest_run(flags, groups) == longest
+
+
+def test_a_tick_is_on_time_within_a_tenth_of_its_period() -> None:
+    recorder = recorder_with(WON)
+    late_s = {3: 0.001, 5: 0.0011, 7: 0.004}
+    drive(recorder, np.zeros(10), t_s=[0.01 * k + late_s.get(k, 0.0) for k in range(10)])
+    control = metrics(recorder)["control"]
+    assert control["on_time_ratio"] == pytest.approx(0.8)
+    assert control["period_violations"] == 4  # into and out of ticks 5 and 7; exactly a tenth is none
+    assert control["period_violation_ratio"] == pytest.approx(4 / 9)
+    assert control["deadline_miss_ratio"] == 0.0
 
 
 def test_control_and_safety_are_measured_in_the_ticks() -> None:
@@ -166,3 +209,71 @@ def test_control_and_safety_are_measured_in_the_ticks() -> None:
 def test_a_refused_command_is_not_held_against_the_budget() -> None:
     found = metrics(recorder_with(WON, WON._replace(episode=1, refused=True, ttfa_s=None)))
     assert found["budget"]["total"]["met_ratio"] == 1.0
+
+
+def test_of_several_attempts_the_answered_one_counts_from_the_request_on() -> None:
+    recorder = recorder_with(WON._replace(fallbacks=2, hold_s=0.75, safe_stops=1, degraded_s=2.5), LOST)
+    recorder.span(span(1, 0.0, 0.9, status="superseded"))  # the cloud, too late
+    recorder.span(span(1, 0.0, 0.2, site="robot", attempt=1, mode="simplified"))
+    recorder.span(span(2, 1.0, 1.5, status="lost"))
+    recorder.span(span(2, 1.0, 0.4, site="robot", attempt=1))
+    recorder.span(span(3, 2.0, 0.1, mode="cached"))
+    recorder.span(span(4, 3.0, 0.1, status="rejected"))
+    recorder.span(span(4, 3.0, 1.0, status="lost", attempt=1))  # nobody answered
+    recorder.span(span(4, 3.0, 0.1, episode=1, stage="planning"))  # the same number in another episode
+    recorder.span(span(5, 3.2, 0.1, episode=1, stage="planning", status="failed"))
+    found = metrics(recorder)
+    assert found["latency_ms"]["perception"]["max"] == pytest.approx(400)
+    assert found["latency_ms"]["perception"]["mean"] == pytest.approx(700 / 3)
+    assert found["budget"]["perception"]["met_ratio"] == pytest.approx(2 / 4)  # 200 and 100 of four asked
+    assert found["budget"]["planning"]["met_ratio"] == pytest.approx(1 / 2)  # what failed is of no use
+    assert found["fallback"] == {
+        "requests": 2,
+        "share": pytest.approx(2 / 6),
+        "by_stage": {"perception": 2, "planning": 0},
+        "unanswered": 1,
+        "cached": 1,
+        "simplified": 1,
+        "superseded": 1,
+        "lost": 2,
+        "rejected": 1,
+        "hold_s": 0.75,
+        "safe_stops": 1,
+        "degraded_s": 2.5,
+    }
+
+
+def test_rare_quantiles_need_a_thousand_answers() -> None:
+    for count, there in ((999, False), (1000, True)):
+        recorder = recorder_with(WON)
+        for i in range(count):
+            recorder.span(span(i, 0.001 * i, 0.2 if i == 7 else 0.1))
+        latency = metrics(recorder)["latency_ms"]["perception"]
+        assert (latency["p999"] is not None) is there
+        assert latency["answers_per_s"] == pytest.approx(count / 4.0)
+        assert latency["min"] == pytest.approx(100.0)
+        assert latency["std"] == pytest.approx(100 / math.sqrt(count))  # one of n is 100 ms off
+
+
+def test_without_a_configuration_nothing_has_a_price_and_with_one_it_has_the_same_keys() -> None:
+    recorder = recorder_with(WON)
+    recorder.span(span(1, 0.0, 0.2))
+    without, words = metrics(recorder), ["deploy=cloud"]
+    priced = metrics(recorder, config=conf.settings_of(conf.compose(words), words).config)
+    for block in ("cost", "energy"):
+        assert set(without[block].values()) == {None}
+        assert [*priced[block]] == [*without[block]]
+    assert without["sources"] == []
+    assert priced["cost"]["usd_per_hour"] > 0
+    assert priced["sources"]
+
+
+def test_every_key_of_a_run_is_in_the_template() -> None:
+    recorder = recorder_with(WON)
+    recorder.span(span(1, 0.0, 0.2))
+    drive(recorder, np.zeros(20))
+    in_run = {key for key, _ in flatten(metrics(recorder)) if not key.startswith("reasons.")}
+    assert in_run <= known_keys()
+    template = {key for key, _ in flatten(metrics_template(("perception", "control", "safety")))}
+    only_run = {"fallback.by_stage.control", "fallback.by_stage.safety"}  # what runs in ticks is not asked for
+    assert template - only_run == in_run

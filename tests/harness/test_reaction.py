@@ -26,7 +26,7 @@ class Intruder:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._robot, name)
 
-    def act(self, command: Command) -> Command:
+    def act(self, command: Command, late_s: float = 0.0) -> Command:
         self.speeds.append(float(command.base_velocity[0]))
         sent: Command = self._robot.act(command)
         if self.appeared is None and len(self.speeds) > 100 * SETS_OUT_S and min(self.speeds[-50:]) > 0.25:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -10,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from vla_sim.harness.statistics import Z95, mcnemar_exact, paired_difference, quantiles, wilson
+from vla_sim.harness.statistics import (
+    Z95,
+    bootstrap_interval,
+    clopper_pearson,
+    holm,
+    mcnemar_exact,
+    paired_difference,
+    quantiles,
+    wilson,
+)
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -88,3 +98,60 @@ def test_quantiles_of_known_values_and_of_none() -> None:
         {"p50": 50, "p95": 95, "p999": 99.9, "max": 100}
     )
     assert quantiles([]) == {"p50": None, "p95": None, "p99": None, "max": None}
+
+
+@given(st.integers(0, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))
+def test_the_exact_interval_is_that_of_scipy(case: tuple[int, int], level: float) -> None:
+    successes, trials = case
+    if trials:
+        other = stats.binomtest(successes, trials).proportion_ci(level, method="exact")
+        assert clopper_pearson(successes, trials, level) == pytest.approx((other.low, other.high), abs=1e-9)
+    else:
+        assert clopper_pearson(0, 0) == (0.0, 1.0)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holm_is_the_closed_test_of_bonferroni(p_values: list[float]) -> None:
+    """A hypothesis is rejected when every set it belongs to is, by its own smallest p-value times the set's size."""
+    everyone = range(len(p_values))
+    for i, adjusted in enumerate(holm(p_values)):
+        sets = [s for size in range(1, len(p_values) + 1) for s in combinations(everyone, size) if i in s]
+        closed = max(min(1.0, len(s) * min(p_values[j] for j in s)) for s in sets)
+        assert adjusted == pytest.approx(closed)
+
+
+def test_holm_keeps_the_order_given_and_an_empty_family() -> None:
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert holm([]) == []
+
+
+def test_the_bootstrap_repeats_itself_and_covers_a_mean_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(3)
+    truth, covered = 1.0, 0
+    for _ in range(400):
+        low, high = bootstrap_interval(rng.exponential(truth, 50), lambda rows: rows.mean(axis=1), rng, resamples=400)
+        covered += low <= truth <= high
+    assert 0.88 < covered / 400 < 0.975  # a skewed mean of fifty: a little under its 95 %
+
+    def again(resamples: int = 500) -> tuple[float, float]:
+        return bootstrap_interval(
+            range(30), lambda rows: np.median(rows, axis=1), np.random.default_rng(1), resamples=resamples
+        )
+
+    assert again() == again()
+    assert again() != again(499)
+
+
+def test_many_values_are_drawn_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vla_sim.harness.statistics.DRAWS_AT_ONCE", 100)
+    shapes: list[tuple[int, ...]] = []
+
+    def mean(rows: np.ndarray) -> np.ndarray:
+        shapes.append(rows.shape)
+        return rows.mean(axis=1)
+
+    bootstrap_interval(np.arange(40.0), mean, np.random.default_rng(1), resamples=5)
+    assert shapes == [(2, 40), (2, 40), (1, 40)]
+    assert bootstrap_interval([3.0, 3.0], mean, np.random.default_rng(1)) == (3.0, 3.0)
+    with pytest.raises(ValueError, match="shape"):
+        bootstrap_interval([], mean, np.random.default_rng(1))

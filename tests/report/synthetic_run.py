@@ -30,6 +30,7 @@ PHASES = (
     ("open", 0.5),
     ("home", 1.5),
 )
+PINGS = "measured here, 500 pings"
 REASONS = ("object_fell", "out_of_reach", "time_out")
 
 
@@ -42,26 +43,44 @@ def write_run(
     success: float = 0.67,
     speed: float = 1.0,
     crash: bool = True,
-    frames: bool = False,
+    frames: tuple[int, ...] = (),
+    outage_s: tuple[float, float] | None = None,
+    gates: tuple[str, ...] = (),
+    prices: tuple[float, float] | None = None,
     overrides: tuple[str, ...] = ("deploy=cloud",),
 ) -> Path:
-    """Write a whole run folder. The last episode crashes when `crash`; `speed` > 1 shortens the episodes."""
+    """Write a whole run folder. The last episode crashes when `crash`; `speed` > 1 shortens the episodes.
+
+    `frames`: the episodes with camera images. `outage_s`: from when to when perception falls back to the robot.
+    `prices`: $ an hour and W of computing; None = not known.
+    """
     recorder, seeds = Recorder(JOINTS, HANDS), [episode_seed(7, i) for i in range(episodes)]
     for index, seed in enumerate(seeds):
         crashed = crash and index == episodes - 1
-        _episode(recorder, index, seed, deploy, delay_ms, success, speed, crashed)
+        _episode(recorder, index, seed, deploy, delay_ms, success, speed, crashed, outage_s)
     recorder.write(folder)
     config: dict[str, Any] = {
-        "env": "pick_place",
+        "env": {"id": "VlaSim/PickPlace-v0", "scene": "table", "difficulty": "normal"},
         "seed": 7,
         "episodes": episodes,
         "delay_ms": delay_ms,
+        "body": {"_target_": "robots.g1.G1", "hand": "gripper"},
         "deploy": {
-            "name": deploy,
-            "device": {"name": "orin", "source": "published: vendor's benchmark table, 2024", "perception_ms": 38.0},
-            "network": {"name": "wifi", "rtt_ms": 22.0, "source": "measured here, 500 pings"},
+            "sites": {
+                "robot": {"device": "robot", "servers": 1},
+                deploy: {"device": "rack", "over_network": True, "leg": {"name": "cloud_near", "rtt_ms": 20.0}},
+            }
+        },
+        "network": {"name": "wifi", "up_mbps": 560.0, "down_mbps": 800.0, "rtt_ms": 22.0, "source": PINGS},
+        "devices": {
+            "robot": {"name": "orin", "profiles": {"perception": {"p50_ms": 85.0, "provenance": "measured"}}},
+            "rack": {
+                "name": "h100",
+                "profiles": {"perception": {"p50_ms": 35.0, "provenance": "published", "source": "vendor's table"}},
+            },
         },
         "budget": {"total_ms": 2000.0},
+        "report": {"gates": list(gates)},
     }
     atomic_write_bytes(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False).encode())
     digest = content_hash(folder)
@@ -69,10 +88,32 @@ def write_run(
     atomic_write_json(folder / "manifest.json", manifest)
     tables = {name: table.to_pandas() for name, table in read_tables(folder).items()}
     metrics = compute_metrics(**tables, budget=Budget(), upper_joints=JOINTS, control_rate_hz=RATE_HZ)
-    atomic_write_json(folder / "metrics.json", metrics)
-    if frames:
-        _frames(folder / "figures" / "frames", episode=0, end_s=12.5)
+    atomic_write_json(folder / "metrics.json", metrics | _priced(prices, metrics))
+    for episode in frames:
+        _frames(folder / "figures" / "frames", episode, end_s=12.5)
     return folder
+
+
+def _priced(prices: tuple[float, float] | None, metrics: dict[str, Any]) -> dict[str, Any]:
+    """Cost and energy of a robot of 100 W with a battery of 400 Wh, as `metrics.json` has them."""
+    usd, watts = prices or (None, None)
+    won = (metrics["success_rate"] or 0.0) * metrics["episodes"]
+    per_success_h = metrics["sim_s"] / 3600 / won if won else None
+    known = usd is not None and watts is not None
+    wh = (100.0 + watts) * per_success_h if watts is not None and per_success_h is not None else None
+    return {
+        "cost": {
+            "usd_per_hour": usd,
+            "usd_per_success": usd * per_success_h if usd is not None and per_success_h is not None else None,
+        },
+        "energy": {
+            "robot_w": 100.0 if known else None,
+            "compute_w": watts,
+            "wh_per_success": wh,
+            "battery_h": 400.0 / (100.0 + watts) if watts is not None else None,
+        },
+        "sources": ["list prices of a cloud, June 2026"] if known else [],
+    }
 
 
 def write_variants(folder: Path, *, episodes: int = 24) -> Path:
@@ -103,6 +144,7 @@ def _episode(
     success: float,
     speed: float,
     crashed: bool,
+    outage_s: tuple[float, float] | None,
 ) -> None:
     noise = stream(seed, episode, "synthetic")
     good = bool(noise.random() < success) and not crashed
@@ -112,7 +154,7 @@ def _episode(
     starts = ready_s + np.cumsum([0.0] + [length / speed for _, length in PHASES])
     end_s = float(starts[4]) if crashed else float(starts[-1])
     _command_spans(recorder, episode, intent_s, plan_s, noise)
-    seen = _perception_spans(recorder, episode, deploy, extra_s, end_s, noise)
+    seen, fallbacks = _perception_spans(recorder, episode, deploy, extra_s, end_s, outage_s, noise)
     _grasp_span(recorder, episode, float(starts[1]), noise)
     starved, stale, count = _ticks(recorder, episode, starts, end_s, seen, noise)
     reason = "error" if crashed else ("placed" if good else REASONS[int(noise.integers(3))])
@@ -140,6 +182,8 @@ def _episode(
             fell=False,
             refused=False,
             frame_bytes=46_000 * len(seen),
+            fallbacks=fallbacks,
+            hold_s=0.3 * (fallbacks > 0),
         )
     )
 
@@ -156,38 +200,45 @@ def _command_spans(
 
 
 def _perception_spans(
-    recorder: Recorder, episode: int, deploy: str, extra_s: float, end_s: float, noise: np.random.Generator
-) -> list[tuple[float, float]]:
-    """Frames at 5 Hz; returns (taken, delivered) of the ones that arrived."""
-    seen = []
+    recorder: Recorder,
+    episode: int,
+    deploy: str,
+    extra_s: float,
+    end_s: float,
+    outage_s: tuple[float, float] | None,
+    noise: np.random.Generator,
+) -> tuple[list[tuple[float, float]], int]:
+    """Frames at 5 Hz; returns (taken, delivered) of the ones that arrived, and how many a fallback answered.
+
+    In an outage a frame is lost on its way and, 0.25 s later, answered by the robot's simplified mode; the last one
+    before it comes back after all, too late. Then every 20th frame is answered from a cache.
+    """
+    seen, fallbacks = [], 0
     far = deploy == "cloud"
-    for i, taken in enumerate(np.arange(0.0, end_s - 0.6, 0.2)):
+    begin, until = outage_s or (np.inf, np.inf)
+    for i, taken in enumerate(np.arange(0.0, end_s - 0.6, 0.2).tolist()):
         up = (0.035 + 0.02 * noise.random() if far else 0.0) + extra_s / 2
         down = (0.011 if far else 0.0) + extra_s / 2
         queue, compute = 0.02 * noise.random() ** 4, 0.035 if far else 0.085
-        total = up + queue + compute + down
-        status = "lost" if i == 17 else "late" if i == 31 else "ok"
-        done = taken + (1.0 if status == "lost" else total + 0.9 * (status == "late"))
-        span = SpanRow(
-            episode,
-            10 + i,
-            "perception",
-            deploy,
-            status,
-            float(taken),
-            float(done),
-            up,
-            queue + 0.9 * (status == "late"),
-            compute,
-            down,
-            46_000 if far else 0,
-            700 if far else 0,
-            1.0,
-        )
-        recorder.span(span)
+        out, last_before = begin <= taken < until, begin - 0.2 <= taken < begin
+        cached = outage_s is not None and i % 20 == 9 and not out and not last_before
+        up, queue, compute = (0.0, 0.0, 0.001) if cached else (up, queue, compute)
+        status = "lost" if out or i == 17 else "superseded" if last_before else "late" if i == 31 else "ok"
+        late_s = 0.9 if status in ("late", "superseded") else 0.0
+        done = taken + (1.0 if status == "lost" else up + queue + compute + down + late_s)
+        sizes = (46_000, 700) if far else (0, 0)
+        mode = "cached" if cached else "full"
+        parts = (up, queue + late_s, compute, down)
+        recorder.span(SpanRow(episode, 10 + i, "perception", deploy, status, taken, done, *parts, *sizes, 1.0, 0, mode))
+        if out or last_before:
+            done, status, fallbacks = taken + 0.31, "ok", fallbacks + 1
+            parts = (0.0, 0.0, 0.06, 0.0)
+            recorder.span(
+                SpanRow(episode, 10 + i, "perception", "robot", "ok", taken, done, *parts, 0, 0, 1.0, 1, "simplified")
+            )
         if status == "ok":
-            seen.append((float(taken), float(done)))
-    return seen
+            seen.append((taken, done))
+    return seen, fallbacks
 
 
 def _grasp_span(recorder: Recorder, episode: int, at_s: float, noise: np.random.Generator) -> None:

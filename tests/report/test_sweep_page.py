@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from tests.report.reading import Page
 from tests.report.synthetic_run import write_run, write_variants
 from vla_sim.errors import RecordError
-from vla_sim.harness.statistics import wilson
+from vla_sim.harness.statistics import holm, wilson
 from vla_sim.report.sweep import write_sweep
 from vla_sim.report.text import cell
 
@@ -75,6 +77,9 @@ def test_the_headline_tells_the_largest_loss(page: Page) -> None:
     lost = {place: rates[f"{place}, 0 ms"] - rates[f"{place}, 600 ms"] for place in ("edge", "cloud")}
     worst = max(lost, key=lambda place: lost[place])
     assert page.data["headline"].startswith(f"{worst.capitalize()}: success falls from")
+    won = round(rates[f"{worst}, 600 ms"] * EPISODES)
+    low, high = wilson(won, EPISODES)
+    assert page.data["headline"].endswith(f"[{low * 100:.0f} to {high * 100:.0f}] at 600 ms.")
 
 
 def test_degradation_is_against_the_same_variant_without_delay(folder: Path, page: Page) -> None:
@@ -85,6 +90,24 @@ def test_degradation_is_against_the_same_variant_without_delay(folder: Path, pag
     assert json.loads(late["overrides"]) == ["deploy=cloud", "delay_ms=600"]
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["variants"]["cloud, 600 ms"]["rt_degradation"] == late["rt_degradation"]
+
+
+def test_many_comparisons_are_corrected_and_come_with_advice(page: Page, folder: Path) -> None:
+    found = page.data["comparisons"]
+    assert [c["p_adjusted"] for c in found] == pytest.approx(holm([c["result"]["p_value"] for c in found]))
+    reference = outcomes(folder, "0")
+    for comparison, variant in zip(found, ("1", "2", "3", "4", "5"), strict=True):
+        mine = outcomes(folder, variant)
+        h = 2 * (math.asin(math.sqrt(sum(mine) / EPISODES)) - math.asin(math.sqrt(sum(reference) / EPISODES)))
+        assert comparison["effect"]["cohens_h"] == pytest.approx(h)
+        assert f"with {EPISODES} pairs" in comparison["advice"]
+        assert comparison["advice"] in page.text
+
+
+def test_tables_are_csv_files_too(page: Page, folder: Path) -> None:
+    with (folder / "tables" / "variants.csv").open(newline="") as stream:
+        rates = [row["success_rate"] for row in csv.DictReader(stream)]
+    assert [float(rate) for rate in rates] == [variant["success"]["rate"] for variant in page.data["variants"]]
 
 
 def test_variants_link_to_their_own_page_when_there_is_one(page: Page) -> None:

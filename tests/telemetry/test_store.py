@@ -65,6 +65,11 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     assert "did not finish" in text
 
 
+def test_a_run_that_was_stopped_says_how_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / "parts" / "episode_00000").mkdir(parents=True)
+    assert "the command that began it goes on with it" in problem(tmp_path)
+
+
 def test_a_folder_without_any_record_is_not_a_run(tmp_path: Path) -> None:
     assert "not a run folder" in problem(tmp_path)
 

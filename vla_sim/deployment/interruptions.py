@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -29,7 +29,7 @@ class Window:
 
 @dataclass(frozen=True)
 class InterruptionSpec:
-    """Outages by schedule and at random, hand-overs at random. Raises ConfigError for numbers that cannot be.
+    """Outages and hand-overs, by schedule and at random. Raises ConfigError for numbers that cannot be.
 
     Random ones are an alternating renewal process: the time from the end of one to the start of the next is
     exponential with the mean `*_every_s`. An outage lasts an exponential time, a hand-over a fixed one.
@@ -40,6 +40,7 @@ class InterruptionSpec:
     outage_s: float = 0.0  # mean duration
     handover_every_s: float | None = None
     handover_ms: float = 0.0
+    handovers: tuple[Window, ...] = ()
 
     def __post_init__(self) -> None:
         for every, lasts in (("outage_every_s", "outage_s"), ("handover_every_s", "handover_ms")):
@@ -52,10 +53,15 @@ class InterruptionSpec:
                 raise ConfigError(
                     lasts, f"and {every} say it together, got {duration} and {gap}", "give both or neither"
                 )
-        ends = sorted((window.start_s, window.start_s + window.duration_s) for window in self.outages)
-        for (_, end_s), (start_s, _) in pairwise(ends):
-            if start_s < end_s:
-                raise ConfigError("outages", f"one starts at {start_s} s, before another has ended at {end_s} s")
+        for key in ("outages", "handovers"):
+            for (_, end_s), (start_s, _) in pairwise(_ends(getattr(self, key))):
+                if start_s < end_s:
+                    raise ConfigError(key, f"one starts at {start_s} s, before another has ended at {end_s} s")
+
+
+def _ends(windows: Iterable[Window]) -> list[tuple[float, float]]:
+    """(start, end) of each, in the order of time."""
+    return sorted((window.start_s, window.start_s + window.duration_s) for window in windows)
 
 
 class _Drawn:
@@ -82,7 +88,7 @@ class Interruptions:
     def __init__(
         self, spec: InterruptionSpec, outage_rng: np.random.Generator, handover_rng: np.random.Generator
     ) -> None:
-        self._scheduled = [(window.start_s, window.start_s + window.duration_s) for window in spec.outages]
+        self._scheduled, self._planned = _ends(spec.outages), _ends(spec.handovers)
         self._outages = self._handovers = None
         if spec.outage_every_s is not None:
             self._outages = _Drawn(
@@ -98,8 +104,16 @@ class Interruptions:
         return self._outages is not None and self._outages.ending_after(start_s)[0] <= end_s
 
     def resumes_s(self, time_s: float) -> float:
-        """When sending can begin: `time_s`, or the end of the hand-over under way then."""
+        """When sending can begin: `time_s`, or the end of the hand-overs under way then."""
+        while (over_s := self._handover_end(time_s)) is not None:
+            time_s = over_s
+        return time_s
+
+    def _handover_end(self, time_s: float) -> float | None:
+        for begin_s, over_s in self._planned:
+            if begin_s <= time_s < over_s:
+                return over_s
         if self._handovers is None:
-            return time_s
+            return None
         begin_s, over_s = self._handovers.ending_after(time_s)
-        return over_s if begin_s <= time_s else time_s
+        return over_s if begin_s <= time_s < over_s else None

@@ -20,8 +20,8 @@ class LatencyProfile:
     """Compute time of one call at batch 1.
 
     The inverse distribution function runs through the quantiles and is log-linear between them. Without `min_ms` the
-    minimum is p50^2 / p95, as far below the median as p95 is above it; without `max_ms` the slope from p95 to p99 goes
-    on to the maximum.
+    minimum is p50^2 / p95, as far below the median as p95 is above it; without `max_ms` the slope between the last two
+    quantiles goes on to the maximum.
     Raises ConfigError for quantiles that are not positive, not finite or not in order, and for a missing source.
     """
 
@@ -32,11 +32,12 @@ class LatencyProfile:
     source: str
     min_ms: float | None = None
     max_ms: float | None = None
+    p999_ms: float | None = None
 
     def __post_init__(self) -> None:
         given = {
             name: value
-            for name in ("min_ms", "p50_ms", "p95_ms", "p99_ms", "max_ms")
+            for name in ("min_ms", "p50_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms")
             if (value := getattr(self, name)) is not None
         }
         below, before = 0.0, ""
@@ -63,8 +64,12 @@ class LatencyProfile:
         """Probabilities and logarithms of milliseconds between which the inverse distribution is linear."""
         p50, p95, p99 = (math.log(value) for value in (self.p50_ms, self.p95_ms, self.p99_ms))
         low = p50 - (p95 - p50) if self.min_ms is None else math.log(self.min_ms)
-        high = p99 + (p99 - p95) * 0.01 / 0.04 if self.max_ms is None else math.log(self.max_ms)
-        return np.array([0.0, 0.5, 0.95, 0.99, 1.0]), np.array([low, p50, p95, p99, high])
+        if self.p999_ms is None:
+            high = p99 + (p99 - p95) * 0.01 / 0.04 if self.max_ms is None else math.log(self.max_ms)
+            return np.array([0.0, 0.5, 0.95, 0.99, 1.0]), np.array([low, p50, p95, p99, high])
+        p999 = math.log(self.p999_ms)
+        high = p999 + (p999 - p99) * 0.001 / 0.009 if self.max_ms is None else math.log(self.max_ms)
+        return np.array([0.0, 0.5, 0.95, 0.99, 0.999, 1.0]), np.array([low, p50, p95, p99, p999, high])
 
     def quantile_ms(self, probability: float) -> float:
         """Inverse distribution function, `probability` in 0-1."""
@@ -82,6 +87,7 @@ class Device:
     name: str
     profiles: dict[str, LatencyProfile] = field(default_factory=dict)  # keyed by stage
     default: LatencyProfile | None = None  # for stages not listed
+    hardware: str = ""  # its name in the library of hardware, vla_sim.profiles; empty = unknown
 
     def profile(self, stage: str) -> LatencyProfile:
         """Raises ConfigError when the stage is not listed and there is no default."""

@@ -7,7 +7,8 @@ from typing import Generic, Literal, TypeVar
 
 from vla_sim.errors import VlaSimError
 
-Status = Literal["ok", "late", "lost", "rejected", "refused", "failed"]
+Status = Literal["ok", "late", "lost", "rejected", "refused", "failed", "superseded"]
+Mode = Literal["full", "simplified", "cached"]
 Out = TypeVar("Out")
 
 
@@ -33,6 +34,9 @@ class Span:
     bytes_up: int
     bytes_down: int
     deadline_s: float | None  # after `t_start_s`
+    attempt: int = 0  # 0 = the first site tried; fallbacks and hedges count on
+    mode: Mode = "full"
+    batch: int = 1  # requests served together
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,23 +5,28 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from vla_sim.agent import Agent, TickReport
 from vla_sim.clock import NS, Stopwatch, VirtualClock, divides, nearest_divisor_hz, tick_ns, ticks_between
+from vla_sim.deployment.adaptation import Adaptation
+from vla_sim.deployment.background import LOOP_CPU_PERCENT
 from vla_sim.deployment.config import DeploymentConfig, build
 from vla_sim.deployment.profile import LatencyProfile
+from vla_sim.deployment.runtime import Lateness, RuntimeConfig
 from vla_sim.deployment.span import Span
 from vla_sim.errors import ConfigError
 from vla_sim.rng import episode_seed, stream
 from vla_sim.robot import Robot
 from vla_sim.stack import AgentConfig, Stack
 from vla_sim.telemetry.recorder import EpisodeRow, Recorder, SpanRow
-from vla_sim.types import Frame, RobotState, Verdict
+from vla_sim.types import Command, Frame, RobotState, Verdict
 
 DELAYED_STAGES = ("perception", "policy", "grasp")  # what `delay_ms` imposes itself on
+ADAPT_EVERY_S = 0.1
+ANSWERED = ("ok", "late", "refused", "failed")
 Watch = Callable[[int, Frame], None]  # told of every image the robot took
 
 
@@ -35,6 +40,7 @@ class EpisodeSettings:
     delay_s: float | None = None
     command: str | None = None
     grace_s: float = 2.0  # for the world to confirm what the agent believes it has done
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 
 class Episode:
@@ -54,6 +60,10 @@ class Episode:
         self._agent_done_ns: int | None = None
         self._upper = robot.spec.upper_index
         self._draws = _LoopCost(settings.deployment, settings.seed, number)
+        self._lateness = Lateness(settings.runtime, stream(settings.seed, number, "loop/lateness"))
+        adaptation = settings.deployment.deploy.adaptation
+        self.adaptation = None if adaptation is None else Adaptation(adaptation)
+        self._overdue: tuple[Command, float] | None = None  # a command under way for longer than a period
 
     def run(self, watch: Watch | None = None, film: Callable[[], None] | None = None) -> EpisodeRow:
         """Play the episode to its end. `watch` sees every camera frame, `film` is called at each camera tick."""
@@ -81,15 +91,21 @@ class Episode:
         override = None
         if self.settings.delay_s is not None:
             override = dict.fromkeys(DELAYED_STAGES, self.settings.delay_s)
-        executor = build(self.settings.deployment, self.clock, self.settings.seed, self.number, self._span, override)
+        self._executor = executor = build(
+            self.settings.deployment, self.clock, self.settings.seed, self.number, self._span, override
+        )
         # The camera comes before the control tick of the same instant: it sees the world the tick acts on.
         self.clock.call_at_ns(0, self._camera_tick)
         if self.robot.spec.lidar is not None:
             self.clock.call_at_ns(0, self._lidar_tick)
+        if self.adaptation is not None:
+            self.adaptation.spec.check_rates(self._rate_hz, self.settings.agent.camera_rate_hz)
+            self.clock.call_at_ns(0, self._adapt_tick)
         self.clock.call_at_ns(0, self._control_tick)
         return Agent(self.robot.spec, self.stack, executor, self.settings.agent)
 
     def _span(self, span: Span) -> None:
+        self._totals["fallbacks"] += span.attempt > 0 and span.status in ANSWERED
         self.recorder.span(SpanRow(**{name: getattr(span, name) for name in SpanRow._fields}))
 
     def _camera_tick(self) -> None:
@@ -116,7 +132,30 @@ class Episode:
         self._scans += 1
         self._later(self._scans * self._lidar_every, self._lidar_tick)
 
+    def _adapt_tick(self) -> None:
+        """Look at the load of the robot's computer, and give up or take back quality."""
+        assert self.agent is not None and self.adaptation is not None
+        cpu, memory = self._executor.on_robot.load()
+        busy = min(1.0, cpu + LOOP_CPU_PERCENT / 100)
+        response_s = self._executor.response_s("perception")
+        self.agent.knobs = self.adaptation.observe(self.clock.now_s, busy, memory, response_s)
+        self._executor.reuse_answers = self.agent.knobs.reuse_answers
+        self.clock.call_in(ADAPT_EVERY_S, self._adapt_tick)
+
     def _control_tick(self) -> None:
+        assert self.agent is not None
+        if self._overdue is None and self._ticks % self.agent.knobs.control_every and self._sent is not None:
+            self.robot.act(self._sent)
+        elif self._overdue is None:
+            self._run_loop()
+        else:
+            self._overrun(*self._overdue)
+        self._ticks += 1
+        self._judge()
+        self._later(self._ticks, self._control_tick)
+
+    def _run_loop(self) -> None:
+        """One turn of the loop: look, decide, act. In a late one the command takes effect late."""
         assert self.agent is not None
         wall = Stopwatch()
         now_s = self.clock.now_s
@@ -127,21 +166,46 @@ class Episode:
         report = self.agent.tick(now_s, state)
         if self.agent.verdict is not None:
             self.robot.stop(self.agent.verdict.reason)
-        self.robot.act(report.command)
-        self._record(now_s, state, report, wall.elapsed_s)
-        self._ticks += 1
-        self._judge()
-        self._later(self._ticks, self._control_tick)
+        control_s, safety_s = self._draws.next()
+        slower = self._executor.on_robot.slowdown("control")
+        costs = control_s * slower, safety_s * slower
+        begin_s, effect_s = self._lateness.next_s(sum(costs))
+        if effect_s * self._rate_hz < 1.0:
+            self._send(report.command, effect_s)
+        else:
+            self._overrun(report.command, effect_s)
+        self._record(now_s + begin_s, state, report, costs, wall.elapsed_s)
+
+    def _overrun(self, command: Command, effect_s: float) -> None:
+        """The loop still works on an earlier tick: this one is skipped, never caught up with."""
+        period_s = 1.0 / self._rate_hz
+        if effect_s >= period_s:
+            self.robot.act(self._sent if self._sent is not None else command)
+            self._overdue = (command, effect_s - period_s)
+        else:
+            self._overdue = None
+            self._send(command, effect_s)
+
+    def _send(self, command: Command, effect_s: float) -> None:
+        if effect_s:
+            self.robot.act(command, late_s=effect_s)
+        else:
+            self.robot.act(command)
+        self._sent = command
+
+    _sent: Command | None = None
 
     def _later(self, tick: int, event: Callable[[], None]) -> None:
         """Run `event` at a control tick."""
         self.clock.call_at_ns(tick_ns(tick, self._rate_hz), event)
 
-    def _record(self, now_s: float, state: RobotState, report: TickReport, wall_s: float) -> None:
-        control_s, safety_s = self._draws.next()
+    def _record(
+        self, begin_s: float, state: RobotState, report: TickReport, costs: tuple[float, float], wall_s: float
+    ) -> None:
+        control_s, safety_s = costs
         self._totals["stale_ticks"] += report.stale
         self.recorder.tick(
-            self.number, self._ticks, now_s, report.phase, state.joints_rad[self._upper], report.command.joints_rad,
+            self.number, self._ticks, begin_s, report.phase, state.joints_rad[self._upper], report.command.joints_rad,
             state.grips, detection_age_s=report.detection_age_s, starved=report.starved, stale=report.stale,
             interventions=report.interventions, control_s=control_s, safety_s=safety_s, step_wall_s=wall_s,
         )  # fmt: skip
@@ -175,8 +239,21 @@ class Episode:
             deadline_misses=counts["deadline_misses"], retries=counts["retries"],
             interventions=counts["interventions"], violations=counts["violations"],
             fell=verdict.reason == "robot_fell", refused=counts["refused"] > 0,
-            frame_bytes=self._totals["frame_bytes"],
+            frame_bytes=self._totals["frame_bytes"], fallbacks=self._totals["fallbacks"],
+            hold_s=self.agent.waiting.held_s if self.agent is not None else 0.0,
+            safe_stops=int(verdict.reason == "safe_stop"),
+            planned_by=_planned_by(self.stack),
+            degraded_s=self.adaptation.degraded_s(self.clock.now_s) if self.adaptation is not None else 0.0,
         )  # fmt: skip
+
+
+def _planned_by(stack: Stack) -> str:
+    """How the plans of the episode came about, for a planner that keeps account of it."""
+    take = getattr(stack.planning, "take_outcomes", None)
+    if take is None:
+        return ""
+    words = (":".join(filter(None, (o.source, "repaired" if o.repaired else "", o.reason))) for o in take())
+    return ",".join(words)
 
 
 class _LoopCost:

@@ -1,9 +1,9 @@
-"""A run: episodes one after the other, their records, metrics and pictures in one folder."""
+"""A run: episodes one after the other, each kept as soon as it is over; then one folder of records and metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,15 @@ from vla_sim.harness.budgets import Budget
 from vla_sim.harness.episode import Episode, EpisodeSettings
 from vla_sim.harness.manifest import build_manifest
 from vla_sim.harness.metrics import compute_metrics
+from vla_sim.harness.objective import Objective
+from vla_sim.harness.resume import Request, Resume, begin
+from vla_sim.harness.sequential import StopRule, decision
 from vla_sim.harness.video import Mp4Writer
 from vla_sim.robot import Robot
 from vla_sim.stack import Stack
+from vla_sim.telemetry.parts import Parts
 from vla_sim.telemetry.recorder import EpisodeRow, Recorder
-from vla_sim.telemetry.store import atomic_write_bytes, atomic_write_json, content_hash
+from vla_sim.telemetry.store import atomic_write_bytes, atomic_write_json, atomic_write_parquet, content_hash
 from vla_sim.types import Frame
 
 THUMBNAIL_EVERY_NS = NS  # of simulated time
@@ -40,6 +44,15 @@ class RunSettings:
     config_text: str  # the same as YAML
     overrides: tuple[str, ...] = ()
     variant: str = ""
+    resume: Resume = "auto"
+    gates: tuple[str, ...] = ()  # what its metrics must reach
+    objective: Objective = field(default_factory=Objective)  # what a search over variants is after
+    stop_when: StopRule | None = None  # None = play all episodes
+
+    @property
+    def request(self) -> Request:
+        """The run as `vla_sim.harness.resume` compares it with what lies in a folder."""
+        return Request(self.config_text, self.overrides, self.episodes, self.resume)
 
     def __post_init__(self) -> None:
         if self.episodes < 1:
@@ -49,46 +62,89 @@ class RunSettings:
 
 
 def run_experiment(
-    robot: Robot, stack: Stack, settings: RunSettings, folder: Path, on_episode: Callable[[EpisodeRow], None]
+    robot: Robot,
+    stack: Stack,
+    settings: RunSettings,
+    folder: Path,
+    on_episode: Callable[[EpisodeRow], None],
+    on_kept: Callable[[EpisodeRow], None] = lambda row: None,
 ) -> dict[str, Any]:
-    """Play all episodes, write the run folder, return the metrics. `on_episode` is told of each one that is over."""
+    """Play the episodes that are not there yet, write the run folder, return the metrics.
+
+    `on_episode` is told of each episode that is over, `on_kept` of each that an earlier process left in the folder.
+    Raises ConfigError when the folder holds something else.
+    """
     if settings.episode.agent.camera not in robot.spec.cameras:
         raise ConfigError(
             "stack.agent.camera", f"the robot has no camera {settings.episode.agent.camera!r}",
             nearest(settings.episode.agent.camera, robot.spec.cameras),
         )  # fmt: skip
+    parts = begin(folder, settings.request)
+    try:
+        rows: list[EpisodeRow] = []
+        enough = None
+        while len(rows) < settings.episodes and enough is None:
+            row = parts.row(len(rows))
+            if row is None:
+                row = _play(robot, stack, settings, parts, len(rows))
+                on_episode(row)
+            else:
+                on_kept(row)
+            rows.append(row)
+            enough = _enough(settings, rows)
+        metrics = _write(robot, settings, folder, parts, rows, enough)
+        parts.clear()
+        return metrics
+    finally:
+        parts.close()
+
+
+def _play(robot: Robot, stack: Stack, settings: RunSettings, parts: Parts, number: int) -> EpisodeRow:
     recorder = Recorder(robot.spec.upper_joints, robot.spec.hands)
-    rows = []
-    for number in range(settings.episodes):
-        episode = Episode(robot, stack, settings.episode, recorder, number)
-        with _Pictures(robot, folder, settings, number) as pictures:
-            rows.append(episode.run(pictures.watch, pictures.film))
-        on_episode(rows[-1])
-    return _write(robot, settings, folder, recorder, rows)
+    episode = Episode(robot, stack, settings.episode, recorder, number)
+    with parts.room(number) as room:
+        with _Pictures(robot, room, settings, number) as pictures:
+            row = episode.run(pictures.watch, pictures.film)
+        recorder.write(room)
+    return row
+
+
+def _enough(settings: RunSettings, rows: Sequence[EpisodeRow]) -> str | None:
+    """Why no more episodes are needed; None while they are."""
+    rule = settings.stop_when
+    if rule is None or len(rows) == settings.episodes:
+        return None
+    verdict = decision([row.success for row in rows], rule)
+    return None if verdict is None else f"{rule.parsed} {verdict}"
 
 
 def _write(
-    robot: Robot, settings: RunSettings, folder: Path, recorder: Recorder, rows: list[EpisodeRow]
+    robot: Robot, settings: RunSettings, folder: Path, parts: Parts, rows: Sequence[EpisodeRow], enough: str | None
 ) -> dict[str, Any]:
-    folder.mkdir(parents=True, exist_ok=True)
-    recorder.write(folder)
+    """The run folder. Its manifest comes last: with it the run is whole."""
+    numbers = [row.episode for row in rows]
+    tables = parts.tables(numbers)
+    for name, table in tables.items():
+        atomic_write_parquet(folder / f"{name}.parquet", table)
+    parts.move_pictures(numbers)
     atomic_write_bytes(folder / "config.yaml", settings.config_text.encode())
+    frames = {name: table.to_pandas() for name, table in tables.items()}
+    metrics = compute_metrics(
+        frames["episodes"], frames["spans"], frames["ticks"], settings.budget, robot.spec.upper_joints,
+        robot.spec.control_rate_hz, config=settings.config if "deploy" in settings.config else None,
+    )  # fmt: skip
+    atomic_write_json(folder / "metrics.json", metrics)
     manifest = build_manifest(
         settings.config, content_hash(folder), [row.seed for row in rows],
         control_rate_hz=robot.spec.control_rate_hz, overrides=settings.overrides, variant=settings.variant,
+        stopped=None if enough is None else {"asked": settings.episodes, "reason": enough},
     )  # fmt: skip
     atomic_write_json(folder / "manifest.json", manifest)
-    tables = {name: table.to_pandas() for name, table in recorder.tables().items()}
-    metrics = compute_metrics(
-        tables["episodes"], tables["spans"], tables["ticks"], settings.budget, robot.spec.upper_joints,
-        robot.spec.control_rate_hz,
-    )  # fmt: skip
-    atomic_write_json(folder / "metrics.json", metrics)
     return metrics
 
 
 class _Pictures:
-    """Thumbnails of what the robot saw and a film from the room, of the first episode alone."""
+    """Thumbnails of what the robot saw and a film from the room, of the first episode alone, in `folder`."""
 
     def __init__(self, robot: Robot, folder: Path, settings: RunSettings, number: int) -> None:
         self._robot, self._folder, self._number = robot, folder, number

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -27,6 +29,10 @@ PACKAGES = (
     "vla-sim",
 )
 CHECKOUT = Path(__file__).resolve().parents[2]
+PLAYERS = ("vla_sim", "envs", "robots")  # the code that decides what an episode is
+# These read records or talk to people: a change in them makes no record another.
+COMMANDS = ("run", "variant", "sweeps", "board", "progress", "analyse", "profile")
+READERS = frozenset({"report", "analysis", *(f"{name}.py" for name in COMMANDS)})
 
 
 def build_manifest(
@@ -37,24 +43,39 @@ def build_manifest(
     control_rate_hz: float,
     overrides: Sequence[str] = (),
     variant: str = "",
+    stopped: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The contents of `manifest.json`.
 
     `config` is the composed configuration, `seeds` the world's seed of each episode in order, `overrides` what was
-    asked for on the command line, `variant` a label for people (made from the overrides when empty). Nothing under
-    `host` takes part in any hash.
+    asked for on the command line, `variant` a label for people (made from the overrides when empty), `stopped` why
+    there are fewer episodes than were asked for, if so. Nothing under `host` takes part in any hash.
     """
     return {
         "variant": variant or ", ".join(overrides) or "default",
         "overrides": list(overrides),
         "seeds": [int(seed) for seed in seeds],
         "control_rate_hz": control_rate_hz,
+        "stopped": None if stopped is None else dict(stopped),
         "config_digest": hash_mapping(config),
         "content_hash": content_hash,
+        "code_digest": code_digest(),
         "versions": {"python": platform.python_version(), **package_versions()},
         "git": git_state(CHECKOUT),
         "host": host_facts(),
     }
+
+
+@functools.cache
+def code_digest(checkout: Path = CHECKOUT) -> str:
+    """Hex sha256 of the code and libraries that episodes are played with, as they are when it is first asked for."""
+    digest = hashlib.sha256(repr([platform.python_version(), sorted(package_versions().items())]).encode())
+    for path in sorted(path for package in PLAYERS for path in (checkout / package).rglob("*") if path.is_file()):
+        where = path.relative_to(checkout).parts
+        hidden = any(part.startswith((".", "__pycache__")) for part in where)
+        if not hidden and not (where[0] == "vla_sim" and where[1] in READERS):
+            digest.update(f"{'/'.join(where)} {path.stat().st_size}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def package_versions(names: Sequence[str] = PACKAGES) -> dict[str, str]:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from vla_sim.harness.budgets import Budget
-from vla_sim.harness.statistics import quantiles, wilson
+from vla_sim.harness.loop import control_metrics, motion_metrics, queue_metrics
+from vla_sim.harness.statistics import confidence_sequence, quantiles, wilson
 from vla_sim.telemetry.schema import PARTS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Values = NDArray[np.float64]
-ANSWERED = ("ok", "late", "refused")  # an answer came back, if only to say no
+ANSWERED = ("ok", "late", "refused", "failed")  # an answer came back, if only to say no
 TICK_STAGES = ("control", "safety")  # run in every control tick and are recorded there
-LOOP_QUANTILES = ("p50", "p99", "p999", "max")
-MS, US = 1e3, 1e6
+P999_FROM = 1000  # samples: with fewer, one in a thousand was never seen
+COST = {  # blocks and keys of `vla_sim.harness.cost`
+    "cost": ("usd_per_hour", "usd_per_success", "robot_compute_usd_per_hour", "network_usd_per_hour"),
+    "energy": ("robot_w", "compute_w", "wh_per_success", "battery_h", "offboard_w", "offboard_wh_per_success"),
+}
+MS = 1e3
 
 
 def compute_metrics(
@@ -30,40 +35,49 @@ def compute_metrics(
     upper_joints: Sequence[str],
     control_rate_hz: float,
     reference_success: float | None = None,
+    config: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """All metrics of a run.
 
     `episodes`, `spans`, `ticks` have the columns of `vla_sim.telemetry.schema`, rows in the order they happened.
     `reference_success` is the success rate (0-1) of the same run at zero latency; None leaves `rt_degradation` None.
+    `success_anytime95` is the interval to quote when a run stopped as soon as its answer was clear.
+    `config` is the run's plain configuration; None leaves cost and energy None.
     """
     count, successes = len(episodes), int(episodes["success"].sum())
     rate = successes / count if count else None
     lost = None if rate is None or reference_success is None else reference_success - rate
-    latencies = stage_latencies(spans, ticks)
+    latencies, period_s, sim_s = stage_latencies(spans, ticks), 1.0 / control_rate_hz, float(episodes["sim_s"].sum())
     return {
         "success_rate": rate,
         "success_ci95": list(wilson(successes, count)),
+        "success_anytime95": list(confidence_sequence(successes, count)),
         "episodes": count,
         "errors": int((episodes["error"] != "").sum()),
         "reasons": _reasons(episodes),
         "rt_degradation": lost,
-        "latency_ms": {stage: _latency(samples) for stage, samples in latencies.items()},
-        "ttfa_ms": quantiles(episodes["ttfa_s"].dropna() * MS, ("p50", "p95")),
-        "reaction_ms": quantiles(reaction_s(spans, ticks) * MS, ("p50", "p95")),
-        "budget": _budget(budget, spans, latencies, episodes),
-        "control": _control(ticks, 1.0 / control_rate_hz),
-        "queue": _queue(spans, ticks),
-        "motion": _motion(ticks, upper_joints, 1.0 / control_rate_hz),
+        "latency_ms": {stage: _latency(samples, sim_s) for stage, samples in latencies.items()},
+        "ttfa_ms": _spread(episodes["ttfa_s"].dropna() * MS, ("p50", "p95")),
+        "reaction_ms": quantiles(reaction_s(spans, ticks) * MS),
+        "budget": _budget(budget, spans, ticks, episodes),
+        "control": control_metrics(ticks, period_s),
+        "queue": queue_metrics(spans, ticks, period_s),
+        "motion": motion_metrics(ticks, upper_joints, period_s),
         "safety": {key: int(episodes[key].sum()) for key in ("interventions", "violations")},
         "falls": int(episodes["fell"].sum()),
-        "network": _network(spans, float(episodes["sim_s"].sum())),
-        "sim_s": float(episodes["sim_s"].sum()),
+        "fallback": _fallback(spans, episodes),
+        "network": _network(spans, sim_s),
+        **_priced(config, spans, episodes),
+        "sim_s": sim_s,
         "wall_s": float(episodes["wall_s"].sum()),
     }
 
 
 def stage_latencies(spans: pd.DataFrame, ticks: pd.DataFrame) -> dict[str, Values]:
-    """For each stage float[n, 5]: seconds in all, then uplink, queue, compute and downlink of its n answers."""
+    """For each stage float[n, 5]: seconds in all, then uplink, queue, compute and downlink of its n answers.
+
+    Of the attempts at one request only the one whose answer was taken counts; it began when the request did.
+    """
     answered = spans[spans["status"].isin(ANSWERED)]
     found: dict[str, list[Values]] = {}
     for stage in sorted(answered["stage"].unique()):
@@ -91,94 +105,85 @@ def reaction_s(spans: pd.DataFrame, ticks: pd.DataFrame) -> Values:
     return np.concatenate(waits)
 
 
+def metrics_template(stages: Sequence[str]) -> dict[str, Any]:
+    """The metrics of a run in which nothing happened, with a place for each of `stages`: every key there can be."""
+    from vla_sim.telemetry.recorder import Recorder
+
+    tables = {name: table.to_pandas() for name, table in Recorder((), ()).tables().items()}
+    empty = compute_metrics(**tables, budget=Budget(), upper_joints=(), control_rate_hz=1.0)
+    nothing = {**_spread((), ("p50", "p95", "p99")), "p999": None, "answers_per_s": None, "parts": dict.fromkeys(PARTS)}
+    fallback = {**empty["fallback"], "by_stage": dict.fromkeys(stages)}
+    return {**empty, "latency_ms": dict.fromkeys(stages, nothing), "fallback": fallback}
+
+
 def _reasons(episodes: pd.DataFrame) -> dict[str, int]:
     names, counts = np.unique(episodes["reason"].to_numpy(str), return_counts=True)
     order = sorted(zip(names.tolist(), counts.tolist(), strict=True), key=lambda item: (-item[1], item[0]))
     return dict(order)
 
 
-def _latency(samples: Values) -> dict[str, Any]:
+def _latency(samples: Values, sim_s: float) -> dict[str, Any]:
+    """One stage's latencies, ms; `answers_per_s` is what it got done in a simulated second."""
     means = samples[:, 1:].mean(axis=0) * MS
-    return {**quantiles(samples[:, 0] * MS), "parts": dict(zip(PARTS, means.tolist(), strict=True))}
+    total_ms = samples[:, 0] * MS
+    p999 = quantiles(total_ms, ("p999",)) if len(samples) >= P999_FROM else {"p999": None}
+    return {
+        **_spread(total_ms, ("p50", "p95", "p99")),
+        **p999,
+        "answers_per_s": len(samples) / sim_s if sim_s > 0 else None,
+        "parts": dict(zip(PARTS, means.tolist(), strict=True)),
+    }
+
+
+def _spread(values: ArrayLike, names: tuple[str, ...]) -> dict[str, float | None]:
+    """The named quantiles, then max, mean, min and the standard deviation of what was drawn (n - 1)."""
+    data: Values = np.asarray(values, np.float64)
+    return {
+        **quantiles(data, (*names, "max")),
+        "mean": float(data.mean()) if data.size else None,
+        "min": float(data.min()) if data.size else None,
+        "std": float(data.std(ddof=1)) if data.size > 1 else None,
+    }
 
 
 def _budget(
-    budget: Budget, spans: pd.DataFrame, latencies: dict[str, Values], episodes: pd.DataFrame
+    budget: Budget, spans: pd.DataFrame, ticks: pd.DataFrame, episodes: pd.DataFrame
 ) -> dict[str, dict[str, float | None]]:
-    """Share of requests within each stage's limit (one without an answer is not), and of commands within the total."""
-    unanswered = spans.loc[~spans["status"].isin(ANSWERED), "stage"].astype(str).value_counts()
+    """Share of requests within each stage's limit (without a usable answer it is not), of commands within the total."""
+    usable = spans[spans["status"].isin(ANSWERED) & (spans["status"] != "failed")]
+    took_ms = (usable["t_end_s"] - usable["t_start_s"]).to_numpy(np.float64) * MS
+    stage_of = usable["stage"].to_numpy(str)
+    requests = spans.drop_duplicates(["episode", "request"])["stage"].astype(str).value_counts()
     result: dict[str, dict[str, float | None]] = {}
     for stage, limit_ms in budget.stages_ms.items():
-        took_ms = latencies.get(stage, np.zeros((0, 5)))[:, 0] * MS
-        asked = took_ms.size + int(unanswered.get(stage, 0))
-        met = float((took_ms <= limit_ms).sum()) / asked if asked else None
-        result[stage] = {"limit_ms": limit_ms, "met_ratio": met}
+        in_ticks = ticks[f"{stage}_s"].to_numpy(np.float64) * MS if stage in TICK_STAGES else np.zeros(0)
+        asked = int(requests.get(stage, 0)) + in_ticks.size
+        within = (took_ms[stage_of == stage] <= limit_ms).sum() + (in_ticks <= limit_ms).sum()
+        result[stage] = {"limit_ms": limit_ms, "met_ratio": float(within) / asked if asked else None}
     obeyed = episodes.loc[~episodes["refused"], "ttfa_s"]  # a robot that rightly refuses never moves
     met = float((obeyed * MS <= budget.total_ms).mean()) if len(obeyed) else None
     return {**result, "total": {"limit_ms": budget.total_ms, "met_ratio": met}}
 
 
-def _control(ticks: pd.DataFrame, period_s: float) -> dict[str, Any]:
-    """Timing of the control loop: error of its period, execution time, lateness against its schedule, misses."""
-    episode, at = ticks["episode"].to_numpy(), ticks["t_s"].to_numpy(np.float64)
-    steps = np.diff(at)[episode[1:] == episode[:-1]]
-    execution = ticks["control_s"].to_numpy(np.float64) + ticks["safety_s"].to_numpy(np.float64)
-    offset = at - ticks["tick"].to_numpy(np.float64) * period_s
-    lateness = offset - _least_by_group(offset, episode)
-    missed = np.round(lateness + execution - period_s, 9) > 0
-    return {
-        "rate_hz": float(1.0 / steps.mean()) if steps.size else None,
-        "period_error_us": quantiles(np.round(np.abs(steps - period_s) * US, 3), LOOP_QUANTILES),
-        "execution_us": quantiles(execution * US, LOOP_QUANTILES),
-        "lateness_us": quantiles(np.round(lateness * US, 3), LOOP_QUANTILES),
-        "deadline_miss_ratio": float(missed.mean()) if missed.size else None,
-        "longest_miss_run": _longest_run(missed, episode),
-    }
+def _fallback(spans: pd.DataFrame, episodes: pd.DataFrame) -> dict[str, Any]:
+    """How often something else than the first choice had to serve, and what holding out cost.
 
-
-def _least_by_group(values: Values, groups: NDArray[Any]) -> Values:
-    """[n] the smallest value of each row's group."""
-    _, index = np.unique(groups, return_inverse=True)
-    least = np.full(index.max(initial=-1) + 1, np.inf)
-    np.minimum.at(least, index, values)
-    return least[index]
-
-
-def _longest_run(flags: NDArray[np.bool_], groups: NDArray[Any]) -> int:
-    longest = run = 0
-    previous = None
-    for flag, group in zip(flags.tolist(), groups.tolist(), strict=True):
-        run = (run if group == previous else 0) + 1 if flag else 0
-        longest, previous = max(longest, run), group
-    return longest
-
-
-def _queue(spans: pd.DataFrame, ticks: pd.DataFrame) -> dict[str, Any]:
-    """`skipped_actions` counts answers that came after their deadline: computed, but never acted on."""
-    return {
-        "starved_ticks": int(ticks["starved"].sum()),
-        "stale_action_ratio": float(ticks["stale"].mean()) if len(ticks) else None,
-        "skipped_actions": int((spans["status"] == "late").sum()),
-    }
-
-
-def _motion(ticks: pd.DataFrame, upper_joints: Sequence[str], period_s: float) -> dict[str, float | None]:
-    """Smoothness of what was commanded.
-
-    `seam_jump_rad_p99`: where the phase changes or a newer detection takes over, how far the largest joint step departs
-    from going on at constant velocity. `jerk`: root mean square over joints and ticks, rad/s^3.
+    `requests`: answered by another attempt than the first; `share`: of all requests; `by_stage`: where.
+    `superseded`, `lost` and `rejected` count attempts, `cached` and `simplified` taken answers.
     """
-    commanded = ticks[[f"commanded.{joint}" for joint in upper_joints]].to_numpy(np.float64)
-    if len(ticks) < 4 or not commanded.size:
-        return {"seam_jump_rad_p99": None, "jerk": None}
-    episode, phase = ticks["episode"].to_numpy(), ticks["phase"].to_numpy(str)
-    age = ticks["detection_age_s"].to_numpy(np.float64)
-    seam = ((phase[1:] != phase[:-1]) | (age[1:] < age[:-1]))[1:] & (episode[2:] == episode[:-2])
-    jumps = np.abs(np.diff(commanded, 2, axis=0)).max(axis=1)[seam]
-    third = np.diff(commanded, 3, axis=0)[episode[3:] == episode[:-3]] / period_s**3
+    taken = spans[spans["status"].isin(ANSWERED)]
+    other = taken.loc[taken["attempt"] > 0, "stage"].astype(str).value_counts()
+    asked = len(spans.drop_duplicates(["episode", "request"]))
     return {
-        "seam_jump_rad_p99": quantiles(jumps, ("p99",))["p99"],
-        "jerk": float(np.sqrt(np.mean(third**2))) if third.size else None,
+        "requests": int(other.sum()),
+        "share": int(other.sum()) / asked if asked else None,
+        "by_stage": {stage: int(other.get(stage, 0)) for stage in sorted(spans["stage"].astype(str).unique())},
+        "unanswered": asked - len(taken.drop_duplicates(["episode", "request"])),
+        **{mode: int((taken["mode"] == mode).sum()) for mode in ("cached", "simplified")},
+        **{status: int((spans["status"] == status).sum()) for status in ("superseded", "lost", "rejected")},
+        "hold_s": float(episodes["hold_s"].sum()),
+        "safe_stops": int(episodes["safe_stops"].sum()),
+        "degraded_s": float(episodes["degraded_s"].sum()),
     }
 
 
@@ -188,3 +193,12 @@ def _network(spans: pd.DataFrame, sim_s: float) -> dict[str, float | None]:
         f"{way}_mbps": float(spans[f"bytes_{way}"].sum()) * 8e-6 / sim_s if sim_s > 0 else None
         for way in ("up", "down")
     }
+
+
+def _priced(config: Mapping[str, Any] | None, spans: pd.DataFrame, episodes: pd.DataFrame) -> dict[str, Any]:
+    """The blocks `cost` and `energy`, and where their prices and watts are from."""
+    if config is None:
+        return {**{block: dict.fromkeys(keys) for block, keys in COST.items()}, "sources": []}
+    from vla_sim.harness.cost import cost_metrics
+
+    return cost_metrics(config, spans, episodes)

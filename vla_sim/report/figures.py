@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vla_sim.report.data import RunData, StageBar
-from vla_sim.report.render import Drawing, render
+from vla_sim.report.data import RunData
+from vla_sim.report.parts import StageBar
+from vla_sim.report.render import NARROW_BELOW_IN, Drawing, render
 from vla_sim.report.text import milliseconds, number, percent
 from vla_sim.report.theme import LIGHT
-from vla_sim.report.timeline_figure import draw_timeline
+from vla_sim.report.timeline import Timeline
+from vla_sim.report.timeline_figure import Window, draw_timeline
 from vla_sim.telemetry.schema import PARTS
 
 if TYPE_CHECKING:
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NARROW_BELOW_IN = 6.0
+ENLARGE_BELOW = 0.6  # of the episode: a longer window is no enlargement
+AROUND_S, MOMENT_AT_MOST_S = 1.0, 14.0  # of an episode's worst moment
 ROOM_BEFORE = 0.64  # of the axis: a bar that ends earlier leaves room for words on its right
 
 
@@ -27,17 +30,61 @@ def run_figures(data: RunData, folder: Path) -> dict[str, Drawing]:
     figures = {}
     if data.stages:
         figures["waterfall"] = render("waterfall", lambda width: draw_waterfall(data, width))
-    timeline = data.timeline
-    if timeline is not None:
-        first = timeline.first_motion_s
-        if first is not None and 0 < first * 1.25 < 0.6 * timeline.end_s:
-            figures["start"] = render(
-                "start", lambda width: draw_timeline(timeline, folder, width, first * 1.25, False)
-            )
-        figures["timeline"] = render(
-            "timeline", lambda width: draw_timeline(timeline, folder, width, timeline.end_s, True)
-        )
+    if data.distributions:
+        figures["distributions"] = render("distributions", lambda width: draw_distributions(data, width))
+    if data.timeline is not None:
+        windows = timeline_windows(data.timeline)
+        for name, window in windows.items():
+            figures[name] = _timeline_drawing(data.timeline, folder, name, window)
     return figures
+
+
+def _timeline_drawing(timeline: Timeline, folder: Path, name: str, window: Window) -> Drawing:
+    whole = name == "timeline"
+    return render(name, lambda width: draw_timeline(timeline, folder, width, window, whole))
+
+
+def timeline_windows(timeline: Timeline) -> dict[str, Window]:
+    """What is drawn of an episode: all of it; its start and its worst moment where all of it hides them."""
+    windows = {}
+    first = timeline.first_motion_s
+    if first is not None and 0 < first * 1.25 < ENLARGE_BELOW * timeline.end_s:
+        windows["start"] = Window(0.0, first * 1.25)
+    trouble = [s for s in (*timeline.outages, *timeline.starved) if s.start_s >= (first or 0.0)]
+    if trouble:
+        longest = max(trouble, key=lambda stretch: stretch.end_s - stretch.start_s)
+        begin = max(0.0, longest.start_s - AROUND_S)
+        window = Window(begin, min(timeline.end_s, longest.end_s + AROUND_S, begin + MOMENT_AT_MOST_S))
+        if 0 < window.length_s < ENLARGE_BELOW * timeline.end_s:
+            windows["moment"] = window
+    return {**windows, "timeline": Window(0.0, timeline.end_s)}
+
+
+def draw_distributions(data: RunData, width_in: float) -> Figure:
+    """A histogram each, side by side, below one another on a phone; lines at the median and the 95 % quantile."""
+    from matplotlib.figure import Figure
+
+    narrow = width_in < NARROW_BELOW_IN
+    count = len(data.distributions)
+    figure = Figure(figsize=(width_in, 1.9 * count if narrow else 2.3), layout="constrained")
+    grid = figure.subplots(count if narrow else 1, 1 if narrow else count, squeeze=False).flat
+    for axes, found in zip(grid, data.distributions, strict=True):
+        width = (found.high - found.low) / len(found.counts)
+        left = [found.low + i * width for i in range(len(found.counts))]
+        axes.bar(left, found.counts, width, align="edge", color=LIGHT["compute"], linewidth=0)
+        top = max(found.counts)
+        for value, style, name in ((found.p50, "-", "p50"), (found.p95, (0, (3, 2)), "p95")):
+            axes.vlines(value, 0, top * 1.06, color=LIGHT["ink"], linewidth=1.0, linestyle=style)
+            axes.annotate(
+                f"{name} {milliseconds(value)}", (value, top * 1.08), ha="center", fontsize=8,
+                xytext=(0, 0 if name == "p50" else 10), textcoords="offset points",
+            )  # fmt: skip
+        axes.set_ylim(0, top * 1.38)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.locator_params(axis="x", nbins=5)
+        axes.set_xlabel(found.label)
+    return figure
 
 
 def draw_waterfall(data: RunData, width_in: float) -> Figure:

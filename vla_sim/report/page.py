@@ -1,4 +1,4 @@
-"""A run's page and figures, written from its records."""
+"""A run's page, figures and tables, written from its records."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ from html import escape
 from pathlib import Path
 
 from vla_sim.report import html
-from vla_sim.report.data import RunData, Table, build_run, find_table
+from vla_sim.report.data import RunData, build_run
+from vla_sim.report.exports import write_tables
 from vla_sim.report.figures import run_figures, write_pngs
+from vla_sim.report.parts import Table, find_table
 from vla_sim.report.render import Drawing
-from vla_sim.report.text import Value, cell, words
+from vla_sim.report.run_tables import reasons_in_words
 from vla_sim.telemetry.store import atomic_write_bytes, load_run
 
 
 def write_report(folder: Path) -> Path:
-    """Draw `figures/*.png` and `report.html` of a run folder; raises RecordError when its records cannot be used."""
+    """Draw `report.html`, `figures/*.png` and `tables/*.csv` of a run folder.
+
+    Raises RecordError when its records cannot be used.
+    """
     data = build_run(load_run(folder))
     drawings = run_figures(data, folder)
     write_pngs(folder, list(drawings.values()))
+    write_tables(folder, data.tables)
     path = folder / "report.html"
     atomic_write_bytes(path, run_page(data, drawings).encode())
     return path
@@ -29,12 +35,16 @@ def run_page(data: RunData, drawings: Mapping[str, Drawing]) -> str:
     body = [
         html.header(f"vla_sim run · {data.title}", data.headline, data.summary),
         html.gauge(data.success),
+        html.question(data.asked),
+        html.gates(data.gates),
         html.tiles(data.tiles),
         _budget(data, drawings),
         _timeline(data, drawings),
-        _videos(data),
+        _degradation(data),
         _failures(data),
-        _loop(data),
+        _videos(data),
+        _loop(data, drawings),
+        _cost(data),
         _provenance(data),
     ]
     return html.page(f"{data.title} · vla_sim", body, data.as_dict())
@@ -54,6 +64,7 @@ def _budget(data: RunData, drawings: Mapping[str, Drawing]) -> str:
         html.figure(drawings.get("waterfall"), caption),
         "<h3>Latency by stage</h3><p class='note'>Milliseconds; the parts are means.</p>",
         html.table(find_table(data.tables, "stages")),
+        html.details("Where each stage was computed", html.table(find_table(data.tables, "placement"))),
     )
 
 
@@ -61,12 +72,20 @@ def _timeline(data: RunData, drawings: Mapping[str, Drawing]) -> str:
     timeline = data.timeline
     if timeline is None:
         return ""
+    pictures = "" if timeline.thumbnails else " No camera images were kept of it."
     return html.section(
-        f"Episode {timeline.episode} on one time axis",
-        f"Chosen because it is {timeline.why}. Time is simulated; every bar is one request, on the site where it ran.",
+        f"The episode to look at first: {timeline.episode}",
+        f"It is {timeline.why}. Time is simulated; every bar is one attempt at a request.{pictures}",
         html.figure(drawings.get("start"), "From the command to the first motion"),
+        html.figure(drawings.get("moment"), "Its worst moment, enlarged"),
         html.figure(drawings.get("timeline"), "The whole episode, with the joints that move most"),
     )
+
+
+def _degradation(data: RunData) -> str:
+    if not data.degradation:
+        return ""
+    return html.section("Fallbacks and degradation", data.degradation, html.table(find_table(data.tables, "attempts")))
 
 
 def _videos(data: RunData) -> str:
@@ -81,7 +100,7 @@ def _videos(data: RunData) -> str:
 def _failures(data: RunData) -> str:
     episodes = find_table(data.tables, "episodes")
     failed = Table("failures", episodes.columns, tuple(row for row in episodes.rows if not row["success"]))
-    reasons = ", ".join(f"{words(reason)} {count}" for reason, count in data.metrics["reasons"].items())
+    reasons = reasons_in_words(data.metrics)
     every = html.details(f"All {len(episodes.rows)} episodes", html.table(episodes))
     if not failed.rows:
         return html.section("Episodes", f"None failed. How they ended: {reasons or 'there were none'}.", every)
@@ -90,30 +109,27 @@ def _failures(data: RunData) -> str:
     return html.section(f"What went wrong in {many}", note, html.table(failed), every)
 
 
-def _loop(data: RunData) -> str:
-    motion, network, queue = data.metrics["motion"], data.metrics["network"], data.metrics["queue"]
-    facts: tuple[tuple[str, str, Value, str], ...] = (
-        (
-            "Stale view",
-            "share of ticks acting on a detection older than allowed",
-            queue["stale_action_ratio"],
-            "percent",
-        ),
-        ("Answers too late to use", "computed, never acted on", queue["skipped_actions"], "int"),
-        ("Jump at seams", "p99, rad, where a new answer takes over", motion["seam_jump_rad_p99"], "short"),
-        ("Jerk", "root mean square of the commanded joints, rad/s³", motion["jerk"], "short"),
-        ("Traffic", "mean uplink, Mbit/s", network["up_mbps"], "short"),
-        ("Traffic", "mean downlink, Mbit/s", network["down_mbps"], "short"),
-    )
-    rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>{escape(what)}</td><td class='num'>{escape(cell(value, form))}</td></tr>"
-        for name, what, value, form in facts
-    )
+def _loop(data: RunData, drawings: Mapping[str, Drawing]) -> str:
+    steady = all(found.name != "period" for found in data.distributions)
+    note = "How fast the robot reacts, how evenly its loop ran, and how smooth its commands were."
     return html.section(
-        "Control loop and motion",
-        "How evenly the loop ran, and how smooth its commands were.",
+        "Reaction, control loop and motion",
+        note + (" Every control tick came exactly one period after the one before." if steady else ""),
+        html.figure(drawings.get("distributions"), "How they are spread, every sample counted"),
         html.table(find_table(data.tables, "loop")),
-        f"<h3>Motion and traffic</h3><div class='scroll'><table id='table-motion'><tbody>{rows}</tbody></table></div>",
+        "<h3>Motion and traffic</h3>",
+        html.table(find_table(data.tables, "motion")),
+    )
+
+
+def _cost(data: RunData) -> str:
+    table = find_table(data.tables, "cost")
+    if not table.rows:
+        return ""
+    return html.section(
+        "Cost and energy",
+        "Modelled from list prices and rated powers, with sources below. Computers on the robot are not rented.",
+        html.table(table),
     )
 
 

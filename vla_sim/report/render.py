@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDE_IN, NARROW_IN = 10.4, 4.3
+NARROW_BELOW_IN = 6.0
 PNG_DPI = 110
 Draw = Callable[[float], "Figure"]  # figure width, inches -> figure
 

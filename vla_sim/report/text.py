@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 NONE = "–"  # there is no such value
@@ -18,6 +19,33 @@ def milliseconds(value: float | None) -> str:
     if value is None:
         return NONE
     return number(value, 0 if value >= 10 or value == 0 else 1 if value >= 1 else 2)
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """Three significant digits unless asked for, never in powers of ten; whole above a thousand."""
+    if value is None:
+        return NONE
+    if value < 0:
+        return f"\u2212{significant(-value, digits)}"
+    if value == 0 or value >= 10 ** (digits - 1):
+        return number(value)
+    below = digits - 1 - math.floor(math.log10(value))
+    text = f"{value:,.{min(below, 9)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def dollars(value: float | None) -> str:
+    """US dollars: cents above one, three significant digits below."""
+    if value is None:
+        return NONE
+    return f"${number(value, 2) if value >= 1 else significant(value)}"
+
+
+def seconds(value: float | None) -> str:
+    """With its unit: milliseconds below a second."""
+    if value is None:
+        return NONE
+    return f"{milliseconds(value * 1e3)} ms" if value < 1 else f"{significant(value)} s"
 
 
 def percent(ratio: float | None) -> str:
@@ -42,6 +70,13 @@ def interval(low: float, high: float) -> str:
     return f"{low * 100:.0f} to {high * 100:.0f}\u00a0%"
 
 
+def signed(value: float | None) -> str:
+    """Two digits below the point, with its sign."""
+    if value is None:
+        return NONE
+    return "0" if round(value, 2) == 0 else f"{value:+.2f}".replace("-", "\u2212")
+
+
 def words(name: str) -> str:
     """Snake case as words."""
     return name.replace("_", " ")
@@ -59,10 +94,12 @@ FORMATS: dict[str, Callable[..., str]] = {
     "words": lambda value: words(str(value)),
     "int": number,
     "float": lambda value: number(value, 2),
-    "short": lambda value: f"{value:.3g}",
+    "short": significant,
     "ms": milliseconds,
+    "dollars": dollars,
     "percent": percent,
     "points": points,
+    "signed": signed,
     "p": p_value,
     "yes": lambda value: "yes" if value else "no",
 }

@@ -42,17 +42,23 @@ class GraspPlanner:
         self.config = config or GraspConfig()
 
     def __call__(self, request: GraspRequest) -> Grasp:
-        best: tuple[float, Grasp] | None = None
-        for yaw in request.yaws_rad:
+        # What a direction costs before any arm moves is the least it can cost: the cheapest are tried first, and who
+        # can no longer win is not tried at all. The answer is that of trying all.
+        least = sorted(
+            (self._overlap_m(request, yaw) + _preference_m(request, yaw), i, yaw)
+            for i, yaw in enumerate(request.yaws_rad)
+        )
+        best: tuple[float, int, Grasp] | None = None
+        for floor_m, i, yaw in least:
+            if best is not None and floor_m > best[0]:
+                break
             grasp = self._try(request, yaw)
-            tried = any(abs(yaw - other) < TRIED_RAD for other in request.tried_rad)
-            preference = YAW_WEIGHT_M * abs(yaw - request.yaws_rad[0]) + TRIED_WEIGHT_M * tried
-            cost = grasp.error_m + self._overlap_m(request, yaw) + preference
-            if best is None or cost < best[0]:
-                best = cost, grasp
+            cost = grasp.error_m + floor_m
+            if best is None or (cost, i) < best[:2]:
+                best = cost, i, grasp
         if best is None:
             raise ValueError("a grasp request needs at least one direction")
-        return best[1]
+        return best[2]
 
     def _overlap_m(self, request: GraspRequest, yaw: float) -> float:
         """How deep the hand, coming in from `yaw`, would reach into an obstacle, m; 0 when it is clear of all."""
@@ -86,3 +92,9 @@ class GraspPlanner:
             if position is point:
                 posture = q
         return Grasp(request.hand, yaw, rotation, posture, error)
+
+
+def _preference_m(request: GraspRequest, yaw: float) -> float:
+    """What a direction loses for being another than the first choice, and for having failed before."""
+    tried = any(abs(yaw - other) < TRIED_RAD for other in request.tried_rad)
+    return YAW_WEIGHT_M * abs(yaw - request.yaws_rad[0]) + TRIED_WEIGHT_M * tried

@@ -17,7 +17,7 @@ from vla_sim.stages.shape_fit import Cloud, Fit, Rectangle, best_fit, tray_fit
 from vla_sim.types import Array, Detection, Detections, Frame
 
 CELL_M = 0.012  # of the top-down map that parts objects of one colour: gaps of two cells part them
-GROUND_STRIDE = 4  # every fourth pixel each way is enough to find what things stand on
+GROUND_RAD = 0.024  # the ground is looked at in steps of this angle, whatever the resolution: every fourth pixel at 320
 SUPPORT_BIN_M, SUPPORT_DEPTH_M, SUPPORT_MARGIN_M, SUPPORT_POINTS = 0.005, 0.25, 0.06, 10
 TRAY_SIDE_M, TRAY_RIM_M, HELD_SHARE = 0.13, 0.042, 0.02  # what is wide both ways and higher than a rim holds something
 BORDER_PENALTY = 0.3
@@ -112,7 +112,8 @@ class _Scene:
         self._colour = painted.ravel()[self._pixels]
         self._points = self._back_project(self._pixels, frame.depth_m)
         coarse = np.zeros_like(reachable)
-        coarse[::GROUND_STRIDE, ::GROUND_STRIDE] = reachable[::GROUND_STRIDE, ::GROUND_STRIDE]
+        stride = max(1, round(GROUND_RAD * frame.intrinsics.fx))
+        coarse[::stride, ::stride] = reachable[::stride, ::stride]
         sample = np.flatnonzero(coarse)
         self._ground = np.ascontiguousarray(self._back_project(sample, frame.depth_m).T)  # [3, n]
         place = np.searchsorted(self._pixels, sample)

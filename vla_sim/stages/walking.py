@@ -82,6 +82,10 @@ class Walk:
             return self._driven
         return self._velocity if self.goal is not None and now_s <= self._until_s else np.zeros(3)
 
+    def unguided(self, now_s: float) -> bool:
+        """Whether it stands on its way because no answer has come for too long."""
+        return self.goal is not None and now_s > max(self._until_s, self._asked_s + VALID_S)
+
     def base_in_site(self, state: RobotState) -> Array:
         """[3] where the middle of the feet is; exact only while it stands."""
         return planar.compose(self.odom_in_site, planar.of_pose(state.pose_base_in_odom))

@@ -32,6 +32,9 @@ class SpanRow(NamedTuple):
     bytes_up: int
     bytes_down: int
     deadline_s: float | None = None  # seconds after `t_start_s`; None = it may take as long as it likes
+    attempt: int = 0  # 0 = the first site tried; fallbacks and hedges count on
+    mode: str = "full"  # one of `schema.MODES`
+    batch: int = 1  # requests served together
 
 
 class EpisodeRow(NamedTuple):
@@ -59,6 +62,11 @@ class EpisodeRow(NamedTuple):
     fell: bool
     refused: bool
     frame_bytes: int
+    fallbacks: int = 0  # requests answered by another attempt than the first
+    hold_s: float = 0.0  # held for want of an answer
+    safe_stops: int = 0  # 1 = it gave up waiting and stopped for good
+    degraded_s: float = 0.0  # below full quality by adaptation
+    planned_by: str = ""  # how a language model's plans came about, comma-separated; "" without one
 
 
 class Recorder:

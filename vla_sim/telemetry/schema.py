@@ -8,7 +8,8 @@ import pyarrow as pa
 
 WALL_SUFFIX = "wall_s"
 TABLES = ("episodes", "spans", "ticks")
-STATUSES = ("ok", "late", "lost", "rejected", "refused", "failed")
+STATUSES = ("ok", "late", "lost", "rejected", "refused", "failed", "superseded")
+MODES = ("full", "simplified", "cached")
 PARTS = ("uplink", "queue", "compute", "downlink")
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
@@ -29,6 +30,9 @@ SPANS = pa.schema(
         pa.field("bytes_up", pa.int64(), nullable=False),
         pa.field("bytes_down", pa.int64(), nullable=False),
         pa.field("deadline_s", pa.float64(), nullable=True),
+        pa.field("attempt", pa.int16(), nullable=False),
+        pa.field("mode", _WORD, nullable=False),
+        pa.field("batch", pa.int16(), nullable=False),
     ]
 )
 
@@ -56,6 +60,11 @@ EPISODES = pa.schema(
         pa.field("fell", pa.bool_(), nullable=False),
         pa.field("refused", pa.bool_(), nullable=False),
         pa.field("frame_bytes", pa.int64(), nullable=False),
+        pa.field("fallbacks", pa.int32(), nullable=False),
+        pa.field("hold_s", pa.float64(), nullable=False),
+        pa.field("safe_stops", pa.int32(), nullable=False),
+        pa.field("degraded_s", pa.float64(), nullable=False),
+        pa.field("planned_by", pa.string(), nullable=False),
     ]
 )
 

@@ -159,4 +159,6 @@ def _check_file(path: Path) -> None:
     if not path.is_file():
         present = [name for name in RUN_FILES if (path.parent / name).is_file()]
         hint = "the run did not finish; run it again" if present else "this is not a run folder"
+        if (path.parent / "parts").is_dir():
+            hint = "the run did not finish; the command that began it goes on with it"
         raise RecordError(path, f"is missing; {hint}")

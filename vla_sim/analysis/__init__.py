@@ -1,0 +1,1 @@
+"""What a deployment needs and how fast it can be, worked out before anything runs."""
