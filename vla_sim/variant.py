@@ -43,7 +43,7 @@ def run_variant(config: DictConfig) -> float | None:
     elsewhere = swept and not hydra.launcher._target_.endswith(".BasicLauncher")
     if elsewhere:
         _live_and_die_with_the_sweep()
-    chosen = [word for word in hydra.overrides.task if not word.startswith("hydra.")]
+    chosen = [word for word in hydra.overrides.task if not word.startswith(("hydra.", "hydra/", "resume="))]
     folder = Path(hydra.runtime.output_dir)
     board = Board(Path(hydra.sweep.dir)) if swept else None
     reporter = Reporter(board, hydra.job.num if swept else 0, chosen, config.get("episodes") or 0)

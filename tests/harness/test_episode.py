@@ -351,7 +351,7 @@ def test_a_run_folder_holds_its_records(tmp_path: Path) -> None:
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names == {
         "config.yaml", "episodes.parquet", "spans.parquet", "ticks.parquet", "manifest.json", "metrics.json",
-        "figures/frames/e0_t0.png", "figures/frames/e0_t1000.png",
+        *(f"figures/frames/e{episode}_t{ms}.jpg" for episode in range(2) for ms in (0, 500, 1000)),
     }  # fmt: skip
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["seeds"] == [row.seed for row in rows] == [episode_seed(3, k) for k in range(2)]

@@ -27,7 +27,8 @@ from vla_sim.telemetry.recorder import EpisodeRow, Recorder
 from vla_sim.telemetry.store import atomic_write_bytes, atomic_write_json, atomic_write_parquet, content_hash
 from vla_sim.types import Frame
 
-THUMBNAIL_EVERY_NS = NS  # of simulated time
+THUMBNAIL_EVERY_NS = NS // 2  # of simulated time
+THUMBNAIL_QUALITY = 85  # JPEG; 4 kB
 THUMBNAIL_WIDTH = 160
 FILM_CAMERA = "third_person"
 
@@ -144,13 +145,15 @@ def _write(
 
 
 class _Pictures:
-    """Thumbnails of what the robot saw and a film from the room, of the first episode alone, in `folder`."""
+    """Thumbnails of what the robot saw in `folder`, and of the first episode a film from the room.
+
+    Which episode is worth looking at is known only afterwards, so all have thumbnails.
+    """
 
     def __init__(self, robot: Robot, folder: Path, settings: RunSettings, number: int) -> None:
         self._robot, self._folder, self._number = robot, folder, number
-        self._first = number == 0
         self._next_ns = 0
-        films = self._first and settings.video and FILM_CAMERA in robot.spec.cameras
+        films = number == 0 and settings.video and FILM_CAMERA in robot.spec.cameras
         path = folder / "video" / f"episode_{number}.mp4"
         self._film = Mp4Writer(path, settings.episode.agent.camera_rate_hz) if films else None
 
@@ -162,8 +165,8 @@ class _Pictures:
             self._film.close()
 
     @property
-    def watch(self) -> Callable[[int, Frame], None] | None:
-        return self._thumbnail if self._first else None
+    def watch(self) -> Callable[[int, Frame], None]:
+        return self._thumbnail
 
     @property
     def film(self) -> Callable[[], None] | None:
@@ -179,8 +182,9 @@ class _Pictures:
         self._next_ns = now_ns + THUMBNAIL_EVERY_NS
         height = round(THUMBNAIL_WIDTH * frame.rgb.shape[0] / frame.rgb.shape[1])
         small = cv2.resize(frame.rgb, (THUMBNAIL_WIDTH, height), interpolation=cv2.INTER_AREA)
-        _, png = cv2.imencode(".png", np.ascontiguousarray(small[..., ::-1]))
-        name = f"e{self._number}_t{round(now_ns / NS * 1e3)}.png"
+        quality = [cv2.IMWRITE_JPEG_QUALITY, THUMBNAIL_QUALITY]
+        _, jpeg = cv2.imencode(".jpg", np.ascontiguousarray(small[..., ::-1]), quality)
+        name = f"e{self._number}_t{round(now_ns / NS * 1e3)}.jpg"
         target = self._folder / "figures" / "frames" / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write_bytes(target, png.tobytes())
+        atomic_write_bytes(target, jpeg.tobytes())
