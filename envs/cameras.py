@@ -24,7 +24,7 @@ from robots.body import Body, BodyKind, Start
 from vla_sim.errors import ConfigError, nearest
 from vla_sim.rng import stream
 from vla_sim.spec import CameraSpec, RobotSpec
-from vla_sim.types import Array, Frame, Intrinsics
+from vla_sim.types import Array, Frame, Intrinsics, RobotState
 
 ROBOT_LABEL = 1
 FIRST_BODY_LABEL = 2
@@ -52,6 +52,9 @@ class Pictured(Protocol):
 
     @property
     def time_s(self) -> float: ...
+
+    @property
+    def robot_state(self) -> RobotState: ...
 
     def pose(self, body: int) -> tuple[Array, Array]: ...
 
@@ -163,7 +166,7 @@ class Cameras:
             return Frame(name, world.time_s, rgb, lens, self.room_view(), depth, image.segmentation)
         if noise:
             rgb, depth = self._add_noise(name, rgb, depth)
-        state = world.robot.state(world.time_s)
+        state = world.robot_state
         in_base = world.robot.pose_camera_in_base(name, state.joints_rad)
         return Frame(name, world.time_s, rgb, lens, in_base, depth, image.segmentation, state.pose_base_in_odom)
 

@@ -49,7 +49,7 @@ class PickMovingEnv(TabletopEnv):
         self._held_s = self._held_s + 1.0 / world.spec.control_rate_hz if lifted else 0.0
         if self._held_s >= HELD_S - 1e-9:
             return Verdict(True, "lifted")
-        if world.robot.state(world.time_s).grips.min() < SHUT:
+        if world.robot_state.grips.min() < SHUT:
             return Verdict(False, "missed")
         if position[2] < self.table_top_m - 0.05:
             return Verdict(False, "object_fell")

@@ -179,7 +179,7 @@ class TaskEnv(gym.Env[Obs, dict[str, Any]]):
 
     def robot_state(self) -> RobotState:
         """Proprioception now."""
-        return self.world.robot.state(self.world.time_s)
+        return self.world.robot_state
 
     def capture(self, camera: str) -> Frame:
         """An image now."""

@@ -20,7 +20,7 @@ from robots.body import Body, BodyKind, Start
 from vla_sim.catalogue import SHAPES
 from vla_sim.clock import divides, ticks_between
 from vla_sim.errors import ConfigError
-from vla_sim.types import Array, Command
+from vla_sim.types import Array, Command, RobotState
 
 BELT_RGB = (0.35, 0.33, 0.30)
 FLOOR_FRICTION, TABLE_FRICTION, BELT_FRICTION, OBJECT_FRICTION = 0.9, 0.7, 1.0, 0.8
@@ -76,6 +76,8 @@ class World:
             deterministicOverlappingPairs=1, enableConeFriction=1, **self.on,
         )  # fmt: skip
         self.layout, self.drawn, self.ticks = layout, drawn or Drawn(), 0
+        self._state: RobotState | None = None
+        self._state_ticks = 0
         self.parts: list[Part] = []
         self.names: dict[int, str] = {}  # of what the robot should not walk into
         self._add_floor()
@@ -212,6 +214,13 @@ class World:
             if control:
                 self.robot.before_step()
             p.stepSimulation(**self.on)
+
+    @property
+    def robot_state(self) -> RobotState:
+        """What the robot knows of itself after the newest control period; asked for by several, made once."""
+        if self._state is None or self._state_ticks != self.ticks:
+            self._state, self._state_ticks = self.robot.state(self.time_s), self.ticks
+        return self._state
 
     # -- the truth ----------------------------------------------------------------------------------------------
     def pose(self, body: int) -> tuple[Array, Array]:

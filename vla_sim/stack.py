@@ -49,6 +49,13 @@ class Stack:
     navigation: Navigation | None = None  # None = it cannot find its way
     simplified: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)  # lighter versions, by stage
 
+    def close(self) -> None:
+        """Release what a stage holds on to, such as connections."""
+        for stage in (self.intent, self.planning, self.perception, self.grasp, self.navigation):
+            close = getattr(stage, "close", None)
+            if close is not None:
+                close()
+
 
 @dataclass(frozen=True)
 class AgentConfig:

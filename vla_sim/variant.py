@@ -112,8 +112,11 @@ def _play(config: DictConfig, settings: RunSettings, folder: Path, reporter: Rep
     robot = conf.build_robot(config)
     try:
         stack = conf.build_stack(config, robot.spec)
-        with bar:
-            return run_experiment(robot, stack, settings, folder, tell, lambda row: tell(row, kept=True))
+        try:
+            with bar:
+                return run_experiment(robot, stack, settings, folder, tell, lambda row: tell(row, kept=True))
+        finally:
+            stack.close()
     finally:
         robot.close()
 

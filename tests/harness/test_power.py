@@ -81,6 +81,10 @@ def test_the_episodes_asked_for_have_the_power_asked_for(first: float, second: f
     assert unpaired_episodes(second, first) == episodes
 
 
+def test_a_clear_difference_needs_no_more_episodes() -> None:
+    assert advice(paired_difference([True] * 12, [False] * 12)) == "12 pairs are enough: the difference is clear"
+
+
 def test_advice_says_what_was_seen_and_what_it_would_take() -> None:
     first = [True] * 24 + [True] * 4 + [False] * 2
     second = [True] * 24 + [False] * 4 + [True] + [False]

@@ -97,10 +97,13 @@ def paired_pairs(difference: float, discordant: float, power: float = POWER, alp
 def advice(result: PairedDifference, points: float = POINTS, power: float = POWER, alpha: float = ALPHA) -> str:
     """What a comparison of this size could have seen, and how many pairs would show a difference of `points` (0-1).
 
-    How often pairs differ is taken from the comparison itself: paired worlds that agree more need fewer pairs.
+    How often pairs differ is taken from the comparison itself: paired worlds that agree more need fewer pairs. Where
+    the test is clear already nothing is missing.
     """
     if not 0 < points <= 1:
         raise ValueError(f"a difference of {points}; it lies between 0 and 1")
+    if result.p_value < alpha:
+        return f"{result.pairs} pairs are enough: the difference is clear"
     differing = result.only_first + result.only_second
     # Half a pair keeps none seen from meaning none there are; fewer than `points` cannot make that difference.
     discordant = min(1.0, max(points, (differing + 0.5) / (result.pairs + 1)))
