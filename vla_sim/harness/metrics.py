@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from vla_sim.harness.budgets import Budget
 from vla_sim.harness.loop import control_metrics, motion_metrics, queue_metrics
 from vla_sim.harness.statistics import confidence_sequence, quantiles, wilson
+from vla_sim.harness.usage import usage_metrics
 from vla_sim.telemetry.schema import PARTS
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ COST = {  # blocks and keys of `vla_sim.harness.cost`
     "cost": ("usd_per_hour", "usd_per_success", "robot_compute_usd_per_hour", "network_usd_per_hour"),
     "energy": ("robot_w", "compute_w", "wh_per_success", "battery_h", "offboard_w", "offboard_wh_per_success"),
 }
+USUAL_SITES = ("robot", "cloud")  # those of another name have no gates
 MS = 1e3
 
 
@@ -67,6 +69,8 @@ def compute_metrics(
         "falls": int(episodes["fell"].sum()),
         "fallback": _fallback(spans, episodes),
         "network": _network(spans, sim_s),
+        "resources": usage_metrics(spans, episodes),
+        "planned_by": _planned_by(episodes),
         **_priced(config, spans, episodes),
         "sim_s": sim_s,
         "wall_s": float(episodes["wall_s"].sum()),
@@ -113,7 +117,15 @@ def metrics_template(stages: Sequence[str]) -> dict[str, Any]:
     empty = compute_metrics(**tables, budget=Budget(), upper_joints=(), control_rate_hz=1.0)
     nothing = {**_spread((), ("p50", "p95", "p99")), "p999": None, "answers_per_s": None, "parts": dict.fromkeys(PARTS)}
     fallback = {**empty["fallback"], "by_stage": dict.fromkeys(stages)}
-    return {**empty, "latency_ms": dict.fromkeys(stages, nothing), "fallback": fallback}
+    use = {"busy": None, "busy_peak_1s": None, "by_stage": dict.fromkeys(stages)}
+    sites = dict.fromkeys(USUAL_SITES, use)
+    return {**empty, "latency_ms": dict.fromkeys(stages, nothing), "fallback": fallback, "resources": sites}
+
+
+def _planned_by(episodes: pd.DataFrame) -> dict[str, int]:
+    """How often plans came about which way, of a planner that keeps account of it."""
+    words = [word for text in episodes["planned_by"] for word in text.split(",") if word]
+    return {word: words.count(word) for word in sorted(set(words))}
 
 
 def _reasons(episodes: pd.DataFrame) -> dict[str, int]:
