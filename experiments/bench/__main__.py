@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.bench.environments import environment_rows
-from experiments.bench.harness import harness_row
+from experiments.bench.harness import harness_rows
 from experiments.bench.renderer import renderer_row
 from experiments.bench.walking import walking_row
 
@@ -16,7 +16,7 @@ def main() -> None:
     table = Table(title="benchmark: medians of ratios within this run")
     for column in ("what", "ours", "reference", "ratio", "wanted"):
         table.add_column(column)
-    for row in (harness_row(), renderer_row(), walking_row(), *environment_rows()):
+    for row in (*harness_rows(), renderer_row(), walking_row(), *environment_rows()):
         table.add_row(*row)
     Console().print(table)
 
