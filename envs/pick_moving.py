@@ -14,6 +14,7 @@ from vla_sim.types import Verdict
 LIFTED_M, HELD_S = 0.06, 1.0
 SHUT = 0.2  # a measured grip below this holds none of the objects
 OUT_OF_REACH_Y = 0.22
+LEAD_MAX_M = 0.2  # farther away it would lie on the end of the belt
 
 
 class PickMovingEnv(TabletopEnv):
@@ -25,17 +26,19 @@ class PickMovingEnv(TabletopEnv):
     time_limit_s = 20.0
     default_scene = "belt"
 
-    def __init__(self, speed_m_s: float = 0.06, wobble: float = 0.0, **common: object) -> None:
+    def __init__(self, speed_m_s: float = 0.06, wobble: float = 0.0, lead_m: float = 0.0, **common: object) -> None:
         if not 0 < speed_m_s <= 0.5:
             raise ConfigError("env.speed_m_s", f"a belt moves at more than 0 and at most 0.5 m/s, got {speed_m_s:g}")
         if not 0 <= wobble <= 1:
             raise ConfigError("env.wobble", f"the share by which the speed varies lies in 0-1, got {wobble:g}")
-        self.speed_m_s, self.wobble = speed_m_s, wobble
+        if not 0 <= lead_m <= LEAD_MAX_M:
+            raise ConfigError("env.lead_m", f"the object starts 0 to {LEAD_MAX_M:g} m earlier, got {lead_m:g}")
+        self.speed_m_s, self.wobble, self.lead_m = speed_m_s, wobble, lead_m
         super().__init__(**common)  # type: ignore[arg-type]
 
     def draw_before(self, rng: np.random.Generator) -> Layout:
         self._held_s = 0.0
-        return scene.draw_pick_moving(rng, self.speed_m_s, self.wobble, self.zone, self.difficulty)
+        return scene.draw_pick_moving(rng, self.speed_m_s, self.wobble, self.zone, self.difficulty, self.lead_m)
 
     @property
     def instruction(self) -> str:

@@ -167,14 +167,18 @@ SPEED_SPREAD = {"easy": 0.0, "normal": 0.1, "hard": 0.25}
 
 
 def draw_pick_moving(
-    rng: np.random.Generator, speed_m_s: float, wobble: float, zone: ReachZone | None = None, difficulty: str = "normal"
-) -> Layout:
-    """One object near the start of the belt, whose speed is about `speed_m_s`: exactly, within 10 % or within 25 %."""
+    rng: np.random.Generator, speed_m_s: float, wobble: float, zone: ReachZone | None = None,
+    difficulty: str = "normal", lead_m: float = 0.0,
+) -> Layout:  # fmt: skip
+    """One object near the start of the belt, whose speed is about `speed_m_s`: exactly, within 10 % or within 25 %.
+
+    It starts `lead_m` further away than the robot reaches, and so much later.
+    """
     zone = zone or ReachZone()
     shape = GRASPABLE[int(rng.integers(len(GRASPABLE)))]
     colour = list(COLOURS)[int(rng.integers(len(COLOURS)))]
     middle = round(zone.table_edge_x + BELT_FROM_EDGE_M, 6)
-    x, y = middle + float(rng.uniform(-0.03, 0.03)), BELT_START_Y + float(rng.uniform(-0.02, 0.02))
+    x, y = middle + float(rng.uniform(-0.03, 0.03)), BELT_START_Y - lead_m + float(rng.uniform(-0.02, 0.02))
     yaw = float(rng.uniform(-0.3, 0.3))
     spread = SPEED_SPREAD[difficulty]
     speed = speed_m_s * float(rng.uniform(1 - spread, 1 + spread))

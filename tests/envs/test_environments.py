@@ -159,6 +159,19 @@ def test_the_belt_carries_the_object_at_its_speed() -> None:
     env.close()
 
 
+def test_an_object_with_a_lead_comes_later_and_stays_on_the_belt() -> None:
+    starts = []
+    for lead_m in (0.0, 0.2):
+        env = envs.make("VlaSim/PickMoving-v0", lead_m=lead_m)
+        env.reset(seed=2)
+        starts.append(env.world.pose(env.world.objects[0])[0][1])
+        for _ in range(100):
+            env.advance(Command(np.zeros(17), np.ones(2), mode=Mode.HOLD))
+        assert env.verdict is None
+        env.close()
+    assert starts[0] - starts[1] == pytest.approx(0.2)
+
+
 def test_an_object_left_alone_rides_out_of_reach() -> None:
     env = envs.make("VlaSim/PickMoving-v0", speed_m_s=0.2)
     env.reset(seed=2)
@@ -179,6 +192,7 @@ def test_an_object_left_alone_rides_out_of_reach() -> None:
         ({"physics_rate_hz": 0.0}, "positive"),
         ({"speed_m_s": -0.1}, "0.5 m/s"),
         ({"wobble": 2.0}, "0-1"),
+        ({"lead_m": 0.5}, "env.lead_m: the object starts 0 to 0.2 m earlier"),
     ],
 )
 def test_bad_settings_are_named(settings: dict, words: str) -> None:
