@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from tests.report.reading import Page
 from tests.report.synthetic_run import write_run, write_variants
@@ -145,3 +146,14 @@ def test_a_sweep_without_delays_has_no_delay_figure(tmp_path: Path) -> None:
     assert [variant["label"] for variant in page.data["variants"]] == ["loss 0.0", "loss 0.1"]
     assert page.data["delay_varies"] is False
     assert not (tmp_path / "figures" / "delay.png").exists()
+
+
+def test_variants_are_compared_within_their_task_alone(tmp_path: Path) -> None:
+    for number, (task, late) in enumerate([("reach", 0), ("reach", 1), ("pick", 0), ("pick", 1)]):
+        run = write_run(tmp_path / str(number), overrides=(f"env={task}", f"late={late}"))
+        config = yaml.safe_load((run / "config.yaml").read_text())
+        (run / "config.yaml").write_text(yaml.safe_dump({**config, "env": {"id": task}}))
+    found = Page(write_sweep(tmp_path)).data
+    assert found["against"] == "the first of its task"
+    assert len(found["comparisons"]) == 2
+    assert all(("reach" in one["first"]) == ("reach" in one["second"]) for one in found["comparisons"])

@@ -207,7 +207,7 @@ def _comparisons(data: SweepData, drawings: dict[str, Drawing]) -> str:
     if not data.comparisons:
         return ""
     note = (
-        f"Difference in success with \u201c{data.reference}\u201d on the same episodes: Newcombe's paired 95 % "
+        f"Difference in success with \u201c{data.against}\u201d on the same episodes: Newcombe's paired 95 % "
         "interval and McNemar's exact test, by itself and corrected for how many there are (Holm). Where the interval "
         "crosses zero, these episodes cannot tell the two apart. Cohen's h: 0.2 small, 0.5 medium, 0.8 large."
     )
@@ -216,7 +216,7 @@ def _comparisons(data: SweepData, drawings: dict[str, Drawing]) -> str:
     return html.section(
         "Is the difference real?",
         note,
-        html.figure(drawings.get("difference"), f"Success compared with {data.reference}"),
+        html.figure(drawings.get("difference"), f"Success compared with {data.against}"),
         html.details(f"All {len(data.comparisons)} differences", every) if every else "",
         html.folded_table(find_table(data.tables, "comparisons")),
         html.details(f"All {len(pairs.rows)} pairs", html.table(pairs)) if pairs.rows else "",

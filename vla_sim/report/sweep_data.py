@@ -12,7 +12,7 @@ from vla_sim.report.comparisons import Comparison, compare, comparison_table, ou
 from vla_sim.report.matrix import Matrix, build_matrix
 from vla_sim.report.pareto import Front, find_front, front_table
 from vla_sim.report.parts import Table
-from vla_sim.report.variants import Variant, build_variants, reference_of, variant_table
+from vla_sim.report.variants import Variant, build_variants, references_of, variant_table
 from vla_sim.telemetry.store import RunRecords
 
 ALL_PAIRS_UP_TO = 8  # variants; above that only comparisons with the reference are listed
@@ -28,6 +28,7 @@ class SweepData:
     summary: str
     answer: Answer
     reference: str
+    against: str  # what variants are compared with, in words
     total_limit_ms: float
     delay_varies: bool
     variants: tuple[Variant, ...]
@@ -47,10 +48,14 @@ def build_sweep(title: str, runs: Sequence[RunRecords], unread: Sequence[str] = 
     """Everything a sweep's page shows; `runs` is not empty."""
     variants = build_variants(runs)
     delays = {variant.delay_ms for variant in variants if variant.delay_ms is not None}
-    reference = reference_of(runs)
+    references = references_of(runs)
+    tasks = set(references)  # one reference each
     outcomes = [outcomes_of(run) for run in runs]
-    pairs = [(i, reference) for i in range(len(runs)) if i != reference]
-    every = [(j, i) for i, j in combinations(range(len(runs)), 2)] if len(runs) <= ALL_PAIRS_UP_TO else []
+    pairs = [(i, other) for i, other in enumerate(references) if i != other]
+    every = [(j, i) for i, j in combinations(range(len(runs)), 2) if references[i] == references[j]]
+    every = every if len(runs) <= ALL_PAIRS_UP_TO else []
+    reference = variants[references[0]].label
+    against = reference if len(tasks) == 1 else "the first of its task"
     comparisons = compare(variants, outcomes, pairs)
     limit_ms = float(runs[0].metrics["budget"]["total"]["limit_ms"])
     answer = find_answer(runs, variants, limit_ms)
@@ -68,11 +73,12 @@ def build_sweep(title: str, runs: Sequence[RunRecords], unread: Sequence[str] = 
         headline=answer.headline,
         summary=" ".join(filter(None, (answer.note, _summary(variants)))),
         answer=answer,
-        reference=variants[reference].label,
+        reference=reference,
+        against=against,
         total_limit_ms=limit_ms,
         delay_varies=len(delays) > 1,
         variants=variants,
-        shown=_shown(variants, variants[reference].label, front, answer),
+        shown=_shown(variants, reference, front, answer),
         front=front,
         matrix=build_matrix(deployable, limit_ms, answer.meets),
         comparisons=comparisons,

@@ -220,7 +220,7 @@ def draw_difference(data: SweepData, comparisons: Sequence[Comparison], width_in
     axes.axvline(0, color=LIGHT["muted"], linewidth=1.0, linestyle=(0, (1, 1.5)))
     _rows(axes, [c.first for c in comparisons], narrow)
     axes.xaxis.set_major_formatter(lambda value, _: points(value / 100))
-    axes.set_xlabel("percentage points" if narrow else f"success, percentage points against {data.reference}")
+    axes.set_xlabel("percentage points" if narrow else f"success, percentage points against {data.against}")
     return figure
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,14 +147,25 @@ def _degradation(run: RunRecords, runs: Sequence[RunRecords], names: Sequence[tu
     return None
 
 
-def reference_of(runs: Sequence[RunRecords]) -> int:
-    """Index of the variant that all are compared with: the least imposed delay, else the first."""
+def references_of(runs: Sequence[RunRecords]) -> list[int]:
+    """For each variant the index of the one it is compared with: of its own task the least delayed, else the first."""
 
     def delay(index: int) -> float:
         value = runs[index].config.get(DELAY)
         return math.inf if value is None else float(value)
 
-    return min(range(len(runs)), key=lambda index: (delay(index), index))
+    tasks = [_task_of(run) for run in runs]
+    best = {
+        task: min((i for i, other in enumerate(tasks) if other == task), key=lambda index: (delay(index), index))
+        for task in set(tasks)
+    }
+    return [best[task] for task in tasks]
+
+
+def _task_of(run: RunRecords) -> str:
+    """The environment's id: seeds of two tasks make different worlds, and nothing to compare."""
+    world = run.config.get("env")
+    return str(world.get("id")) if isinstance(world, Mapping) else ""
 
 
 def variant_table(variants: Sequence[Variant]) -> Table:
