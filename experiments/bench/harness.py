@@ -91,7 +91,8 @@ class _Script:
 
     def noting(self, stack: Stack) -> Stack:
         """The stack, with its calls written down."""
-        return replace(stack, **{name: _Noted(getattr(stack, name), self._note_call) for name in STAGES})
+        noted: dict[str, Any] = {name: _Noted(getattr(stack, name), self._note_call) for name in STAGES}
+        return replace(stack, **noted)
 
     def _note_call(self, call: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> None:
         self.steps.append(("call", (call, args, named)))
