@@ -29,9 +29,9 @@ def plan(*words: str) -> Plan:
     ("words", "variants", "keys"),
     [
         (["experiment=quickstart"], 2, {"deploy"}),
-        (["experiment=edge_cloud_hybrid"], 9, {"deploy", "network"}),
-        (["experiment=edge_cloud_hybrid", "deploy=edge"], 3, {"network"}),
-        (["experiment=edge_cloud_hybrid", "deploy=edge", "network=4g"], 1, set()),
+        (["experiment=deployment_matrix"], 45, {"deploy", "network", "stack.perception.profile"}),
+        (["experiment=deployment_matrix", "deploy=edge"], 15, {"network", "stack.perception.profile"}),
+        (["experiment=deployment_matrix", "deploy=edge", "network=4g"], 3, {"stack.perception.profile"}),
         (["experiment=cheapest", "hydra.sweeper.n_trials=7"], 7, {"deploy", "network", "stack.perception.predict"}),
     ],
 )
