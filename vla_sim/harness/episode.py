@@ -22,11 +22,11 @@ from vla_sim.rng import episode_seed, stream
 from vla_sim.robot import Robot
 from vla_sim.stack import AgentConfig, Stack
 from vla_sim.telemetry.recorder import EpisodeRow, Recorder, SpanRow
+from vla_sim.telemetry.schema import ANSWERED
 from vla_sim.types import Command, Frame, RobotState, Verdict
 
 DELAYED_STAGES = ("perception", "policy", "grasp")  # what `delay_ms` imposes itself on
 ADAPT_EVERY_S = 0.1
-ANSWERED = ("ok", "late", "refused", "failed")
 Watch = Callable[[int, Frame], None]  # told of every image the robot took
 
 

@@ -12,13 +12,12 @@ from vla_sim.harness.budgets import Budget
 from vla_sim.harness.loop import control_metrics, motion_metrics, queue_metrics
 from vla_sim.harness.statistics import confidence_sequence, quantiles, wilson
 from vla_sim.harness.usage import usage_metrics
-from vla_sim.telemetry.schema import PARTS
+from vla_sim.telemetry.schema import ANSWERED, PARTS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Values = NDArray[np.float64]
-ANSWERED = ("ok", "late", "refused", "failed")  # an answer came back, if only to say no
 TICK_STAGES = ("control", "safety")  # run in every control tick and are recorded there
 P999_FROM = 1000  # samples: with fewer, one in a thousand was never seen
 COST = {  # blocks and keys of `vla_sim.harness.cost`

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from vla_sim.report.bars import UNANSWERED
 from vla_sim.report.parts import Column, Table, block, stage_order
 from vla_sim.report.text import Value, words
 from vla_sim.telemetry.schema import PARTS
 from vla_sim.telemetry.store import RunRecords
 
 USABLE = ("ok", "late", "refused")  # an answer came, if only to say no
-UNANSWERED = ("lost", "rejected", "failed")
 
 
 def stage_table(run: RunRecords) -> Table:

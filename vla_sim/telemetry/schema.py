@@ -9,6 +9,7 @@ import pyarrow as pa
 WALL_SUFFIX = "wall_s"
 TABLES = ("episodes", "spans", "ticks")
 STATUSES = ("ok", "late", "lost", "rejected", "refused", "failed", "superseded")
+ANSWERED = ("ok", "late", "refused", "failed")  # an answer came back, if only to say no
 MODES = ("full", "simplified", "cached")
 PARTS = ("uplink", "queue", "compute", "downlink")
 
